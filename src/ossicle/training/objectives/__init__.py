@@ -1,0 +1,5 @@
+"""What is minimised. One file per objective; the file name is the type name."""
+
+from ossicle.training.objectives.base import Objective, objectives
+
+__all__ = ["Objective", "objectives"]

@@ -1,0 +1,35 @@
+"""Ossicle: compose, train, evaluate and serve large audio-language models.
+
+>>> import ossicle
+>>> lm = ossicle.load("tiny")
+>>> print(lm.ask("door.wav", "What happens first?").text)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ossicle.audio import Audio
+    from ossicle.chat import Conversation, Reply, Sampling, assistant, user
+    from ossicle.models import load
+
+__version__ = "0.1.0"
+__all__ = ["Audio", "Conversation", "Reply", "Sampling", "assistant", "load", "user"]
+
+_HOME = {
+    "Audio": "ossicle.audio",
+    "Conversation": "ossicle.chat",
+    "Reply": "ossicle.chat",
+    "Sampling": "ossicle.chat",
+    "assistant": "ossicle.chat",
+    "load": "ossicle.models",
+    "user": "ossicle.chat",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that ``import ossicle`` and ``ossicle --help`` load neither torch nor transformers."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'ossicle' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOME[name]), name)

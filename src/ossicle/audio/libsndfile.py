@@ -1,0 +1,103 @@
+"""Wav, FLAC, mp3, Ogg Vorbis and Opus, AIFF and some twenty more, by libsndfile.
+
+Shapes: n samples of one block; C channels.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import soundfile
+
+from ossicle.audio import mp3
+from ossicle.audio.content import BLOCK, Encoded, Header
+from ossicle.support.errors import AudioError
+
+_UNKNOWN = 1 << 48  # a count no recording reaches; libsndfile gives 2**63 - 1 for FLAC written to a pipe
+
+
+def header(content: Encoded) -> Header | None:
+    """Rate, channels and number of samples; None if libsndfile doesn't know the format.
+
+    Where the header cannot be believed, the samples are counted by decoding all of them once.
+    """
+    try:
+        with soundfile.SoundFile(content.for_libsndfile()) as sound:
+            found = Header(sound.samplerate, sound.channels, sound.frames, blocks)
+            sound_format = sound.format
+    except soundfile.LibsndfileError:
+        return None
+    if sound_format == "MP3":
+        with content.open() as file:
+            if not mp3.count_is_true(file):
+                return _counted(content, found._replace(blocks=mp3_blocks))
+        return found._replace(blocks=true_mp3_blocks)
+    if found.num_samples > _UNKNOWN:
+        return _counted(content, found._replace(blocks=unbounded_blocks))
+    return found
+
+
+def blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
+    """Decode samples ``start`` to ``stop`` after an exact seek."""
+    with _opened(content, soundfile.SoundFile(content.for_libsndfile())) as sound:
+        sound.seek(start)
+        yield from _read(sound, stop - start)
+
+
+def true_mp3_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
+    """As :func:`blocks`, begun half a second early: mp3 frames borrow bits and overlap from those before."""
+    with _opened(content, soundfile.SoundFile(content.for_libsndfile())) as sound:
+        early = sound.seek(max(0, start - sound.samplerate // 2))
+        yield from _dropped(_read(sound, stop - early), start - early)
+
+
+def mp3_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
+    """Decode an mp3 that misstates its length, from its beginning."""
+    with _opened(content, _Unbounded(mp3.Endless(content.open()))) as sound:
+        yield from _dropped(_read(sound, stop), start)
+
+
+def unbounded_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
+    """Decode a file that doesn't state its length, from its beginning."""
+    with _opened(content, _Unbounded(content.for_libsndfile())) as sound:
+        yield from _dropped(_read(sound, stop), start)
+
+
+class _Unbounded(soundfile.SoundFile):
+    """Read until the data end; soundfile would clip to the stated length and seek beyond the end."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _counted(content: Encoded, found: Header) -> Header:
+    return found._replace(num_samples=sum(len(block) for block in found.blocks(content, 0, _UNKNOWN)))
+
+
+def _read(sound: soundfile.SoundFile, num_samples: int) -> Iterator[np.ndarray]:
+    while num_samples > 0:
+        block_nC = sound.read(min(BLOCK, num_samples), dtype="float32", always_2d=True)
+        if not len(block_nC):
+            return
+        num_samples -= len(block_nC)
+        yield block_nC
+
+
+def _dropped(blocks_nC: Iterator[np.ndarray], num_samples: int) -> Iterator[np.ndarray]:
+    """The blocks without their first ``num_samples`` samples."""
+    for block_nC in blocks_nC:
+        if num_samples < len(block_nC):
+            yield block_nC[num_samples:]
+        num_samples = max(0, num_samples - len(block_nC))
+
+
+@contextmanager
+def _opened(content: Encoded, sound: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
+    with sound:
+        try:
+            yield sound
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"{content.name} is truncated or damaged (decoding fails near {sound.tell() / sound.samplerate:.1f} s):"
+                " copy or export it again."
+            ) from error

@@ -1,0 +1,151 @@
+"""Batches, prepared in other processes while the model trains; what comes out does not depend on how many there are."""
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ossicle.chat import Conversation
+from ossicle.data.batching import BatchPlan, PlannedBatch, Position
+from ossicle.data.mixture import Place
+from ossicle.data.transfer import Parcel, unwrap, wrap
+from ossicle.support import errors
+from ossicle.support.errors import DataError, OssicleError
+
+R = TypeVar("R")
+B = TypeVar("B")
+
+Prepare = Callable[[Conversation, str], R]
+"""A conversation and the key of its recording → a prepared row. All chance comes from the key."""
+Pack = Callable[[list[R]], B]
+
+
+class Loaded(NamedTuple, Generic[B]):
+    """A batch, the seconds of audio and recordings in it, and where the stream goes on after it."""
+
+    batch: B
+    seconds: float
+    num_rows: int
+    after: Position
+
+
+class Loader(Generic[R, B]):
+    """The endless stream of a plan's batches.
+
+    Args:
+        plan: which rows form which batch.
+        prepare: makes one row; runs in a worker on one thread.
+        pack: joins the rows of a batch; runs in the worker as well.
+        workers: processes; 0 prepares in this one, when asked.
+        prefetch: batches that each worker keeps ready.
+    """
+
+    def __init__(
+        self, plan: BatchPlan, prepare: Prepare[R], pack: Pack[R, B], *, workers: int = 0, prefetch: int = 4
+    ) -> None:
+        self.plan = plan
+        self._rows = _Batches(plan, prepare, pack, wrapped=workers > 0)
+        self._workers = workers
+        self._prefetch = prefetch
+
+    def batches(self, start: Position = Position()) -> Iterator[Loaded[B]]:
+        """Batches from ``start`` on; close the iterator to end its workers.
+
+        Raises:
+            DataError, AudioError, …: as ``prepare`` raised it; the row is named.
+        """
+        loader = DataLoader(
+            self._rows,
+            batch_size=None,
+            sampler=_Planned(self.plan, start),
+            num_workers=self._workers,
+            prefetch_factor=self._prefetch if self._workers else None,
+            worker_init_fn=_start_worker,
+            collate_fn=_as_is,
+            generator=torch.Generator(),  # else it draws from the global one, and resume is no longer exact
+        )
+        stream = iter(loader)
+        try:
+            while True:
+                loaded = _next(stream)
+                if isinstance(loaded, Parcel):
+                    loaded = unwrap(loaded)
+                if isinstance(loaded, _Failure):
+                    loaded.raise_here()
+                yield loaded
+        finally:
+            if self._workers:
+                stream._shutdown_workers()  # type: ignore[attr-defined]  # else they live until collected
+
+
+class _Failure(NamedTuple):
+    """An OssicleError on its way from a worker; exceptions themselves don't all survive pickling."""
+
+    kind: str
+    message: str
+
+    def raise_here(self) -> None:
+        raise getattr(errors, self.kind, DataError)(self.message)
+
+
+class _Batches(Dataset[Any]):
+    """Planned batch → prepared batch."""
+
+    def __init__(self, plan: BatchPlan, prepare: Prepare[Any], pack: Pack[Any, Any], *, wrapped: bool) -> None:
+        self._plan, self._prepare, self._pack, self._wrapped = plan, prepare, pack, wrapped
+
+    def __getitem__(self, planned: PlannedBatch) -> Loaded[Any] | Parcel | _Failure:
+        try:
+            rows = [row for k in planned.rows for row in self._prepare_all(k)]
+            loaded = Loaded(self._pack(rows), planned.seconds, len(planned.rows), planned.after)
+            return wrap(loaded) if self._wrapped else loaded
+        except OssicleError as error:
+            return _Failure(type(error).__name__, str(error))
+
+    def _prepare_all(self, k: int) -> list[Any]:
+        """Every conversation about one recording, under one key, so that they share its sound."""
+        mixture = self._plan.mixture
+        place = mixture.place(k)
+        key = f"{mixture.seed}/{k}"
+        try:
+            return [self._prepare(chat, key) for chat in mixture.rows(place)]
+        except OssicleError as error:
+            raise type(error)(_located(error, place)) from None
+
+
+class _Planned:
+    """The plan as a sampler: what it yields is what ``_Batches`` is asked for."""
+
+    def __init__(self, plan: BatchPlan, start: Position) -> None:
+        self._plan, self._start = plan, start
+
+    def __iter__(self) -> Iterator[PlannedBatch]:
+        return self._plan.batches(self._start)
+
+
+def _located(error: OssicleError, place: Place) -> str:
+    return f"data.{place.source}, row {place.index}: {error}"
+
+
+def _next(stream: Iterator[Any]) -> Any:
+    try:
+        return next(stream)
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise DataError(
+            f"a data worker died ({str(error).splitlines()[0]}); it may have run out of memory: "
+            "use fewer workers or a smaller seconds_per_batch."
+        ) from error
+
+
+def _start_worker(_: int) -> None:
+    """One thread each, or they fight the training step for cores; Ctrl-C is the parent's to handle."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _as_is(item: Any) -> Any:
+    return item

@@ -1,0 +1,82 @@
+"""What an encoder is: samples in, frames out, with exact lengths known before any tensor exists.
+
+B windows · T feature steps · M mel bands · F frames · D width
+"""
+
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from ossicle.registry import Registry
+
+
+class Frames(NamedTuple):
+    """Frames of B windows, padded on the right: ``x_BFD`` and how many of each row are real."""
+
+    x_BFD: Tensor
+    lengths_B: Tensor
+
+
+class Span(NamedTuple):
+    """Samples ``start`` up to, not including, ``end``."""
+
+    start: int
+    end: int
+
+    @property
+    def num_samples(self) -> int:
+        """How many samples the span covers."""
+        return self.end - self.start
+
+
+class Options(BaseModel):
+    """What a person may set of a component; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Encoder(nn.Module):
+    """Base of all encoders. A subclass sets the facts below and implements ``prepare``, ``num_frames``, ``forward``."""
+
+    Options: ClassVar[type[BaseModel]] = Options
+    type_name: ClassVar[str]
+    sample_rate: int
+    dim: int
+    channels: int = 1
+    window_samples: int
+    """Longest stretch that one forward takes."""
+
+    @classmethod
+    def tiny(cls) -> "Encoder":
+        """A real but tiny instance for tests."""
+        raise NotImplementedError(f"{cls.__name__} has no tiny()")
+
+    @classmethod
+    def resolve(cls, options: BaseModel) -> BaseModel:
+        """Options from which the module can be rebuilt anywhere; what came from a hub is written out."""
+        return options
+
+    def load_pretrained(self) -> None:
+        """Fill in published weights, where the options name any; called once, when a model is composed."""
+
+    def windows(self, num_samples: int) -> tuple[Span, ...]:
+        """How one recording of ``num_samples`` (≥ 1) is cut; the spans cover it without gap or overlap."""
+        step = self.window_samples
+        return tuple(Span(start, min(start + step, num_samples)) for start in range(0, num_samples, step))
+
+    def prepare(self, samples_CT: np.ndarray) -> Tensor:
+        """CPU work on one window, done in the data worker: samples → features [T, …]."""
+        raise NotImplementedError
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames of one window of ``num_samples``."""
+        raise NotImplementedError
+
+    def forward(self, features: Tensor, lengths_B: Tensor) -> Frames:
+        """Features [B, T, …], padded on the right, and their true lengths → frames."""
+        raise NotImplementedError
+
+
+encoders: Registry[Encoder] = Registry("encoder", "ossicle.encoders")

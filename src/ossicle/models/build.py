@@ -1,0 +1,207 @@
+"""A model's spec → the model; a folder → the model; the model → a folder."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+
+from ossicle.batch import Preparer, count_tokens
+from ossicle.chat.renderer import Renderer
+from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
+from ossicle.encoders import encoders
+from ossicle.models.config import OssicleAudioConfig, OssicleConfig
+from ossicle.models.lalm import LALM, build_audio
+from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
+from ossicle.projectors import projectors
+from ossicle.spec import build_options
+from ossicle.support.errors import ModelError, SpecError
+from ossicle.support.files import atomic_folder
+
+FORMAT_VERSION = 1
+
+
+class ModelSpec(BaseModel):
+    """What a person writes of a model. Widths and rates are asked of the components, never written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    encoder: dict[str, Any]
+    projector: dict[str, Any] = {"type": "linear"}
+    language_model: dict[str, Any]
+    """``{id: folder or hub id}`` for pretrained weights, or ``{type: qwen3, hidden_size: ..., ...}`` from scratch."""
+    tokenizer: TokenizerSpec = TokenizerSpec()
+    """Used only when the language model is made from scratch."""
+    integration: str = "prompt"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model with the tokenizer and renderer that belong to it."""
+
+    model: LALM
+    tokenizer: PreTrainedTokenizerBase
+    renderer: Renderer
+
+    def preparer(self, augment: Any = None) -> Preparer:
+        """What turns conversations into rows for this model; holds no weights, so it travels to data workers."""
+        config = self.model.config
+        with torch.device("meta"):
+            encoder, projector = build_audio(config.audio_config, config.text_config.hidden_size)
+        return Preparer(self.renderer, encoder, projector, augment)
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills padding."""
+        pad = self.tokenizer.pad_token_id
+        return self.tokenizer.eos_token_id if pad is None else pad
+
+
+def _bundle(model: LALM, tokenizer: PreTrainedTokenizerBase) -> Bundle:
+    config = model.config
+    with torch.device("meta"):
+        encoder, projector = build_audio(config.audio_config, config.text_config.hidden_size)
+    counter = _Counter(encoder, projector)
+    return Bundle(model, tokenizer, Renderer(tokenizer, counter))
+
+
+@dataclass(frozen=True)
+class _Counter:
+    """``count_tokens`` of one pair of components; a class so that data workers can receive it."""
+
+    encoder: Any
+    projector: Any
+
+    def __call__(self, audio: Any) -> int:
+        return count_tokens(self.encoder, self.projector, audio)
+
+
+def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
+    """Make a model from its spec.
+
+    Args:
+        spec: see :class:`ModelSpec`.
+        texts: what a tokenizer made from scratch is trained on.
+
+    Raises:
+        SpecError: an unknown component or option.
+        ModelError: pretrained weights cannot be loaded.
+    """
+    parsed = ModelSpec.model_validate(dict(spec))
+    audio = _resolve_audio(parsed)
+    if "id" in parsed.language_model:
+        pretrained, tokenizer = _load_language_model(parsed.language_model)
+        text_config = pretrained.config
+    else:
+        pretrained, tokenizer = None, train_tokenizer(texts, parsed.tokenizer)
+        text_config = _text_config(parsed.language_model, len(tokenizer), tokenizer)
+    config = OssicleConfig(
+        audio_config=audio,
+        text_config=text_config,
+        audio_token_id=tokenizer.convert_tokens_to_ids(AUDIO),
+        integration=parsed.integration,
+        format_version=FORMAT_VERSION,
+        tie_word_embeddings=bool(getattr(text_config, "tie_word_embeddings", True)),
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = LALM(config)
+    model.model.audio_tower.load_pretrained()
+    if pretrained is not None:
+        model.model.language_model.load_state_dict(pretrained.model.state_dict())
+        model.lm_head.load_state_dict(pretrained.lm_head.state_dict())
+    return _bundle(model, tokenizer)
+
+
+def _resolve_audio(spec: ModelSpec) -> OssicleAudioConfig:
+    if spec.integration != "prompt":
+        raise SpecError(f"model.integration is {spec.integration!r}; this version knows 'prompt'.")
+    encoder_cls, encoder_options = build_options(encoders, spec.encoder, "model.encoder")
+    projector_cls, projector_options = build_options(projectors, spec.projector, "model.projector")
+    encoder_options = encoder_cls.resolve(encoder_options)
+    with torch.device("meta"):
+        encoder = encoder_cls(encoder_options)
+    return OssicleAudioConfig(
+        encoder={"type": encoder_cls.type_name, **encoder_options.model_dump(mode="json")},
+        projector={"type": projector_cls.type_name, **projector_options.model_dump(mode="json")},
+        max_source_positions=encoder.num_frames(encoder.window_samples),
+    )
+
+
+def _text_config(spec: Mapping[str, Any], vocab_size: int, tokenizer: PreTrainedTokenizerBase) -> Any:
+    options = {k: v for k, v in spec.items() if k != "type"}
+    if "type" not in spec:
+        raise SpecError("model.language_model needs an id (pretrained) or a type such as qwen3 (from scratch).")
+    try:
+        return AutoConfig.for_model(
+            spec["type"],
+            vocab_size=vocab_size,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            bos_token_id=None,
+            tie_word_embeddings=True,
+            **options,
+        )
+    except ValueError as error:
+        raise SpecError(f"model.language_model.type {spec['type']!r} is not a transformers model type.") from error
+
+
+def _load_language_model(spec: Mapping[str, Any]) -> tuple[Any, PreTrainedTokenizerBase]:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(spec["id"])
+        model = AutoModelForCausalLM.from_pretrained(spec["id"], use_safetensors=True, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ModelError(f"the language model {spec['id']!r} cannot be loaded: {first}") from error
+    if tokenizer.convert_tokens_to_ids(AUDIO) in (None, tokenizer.unk_token_id):
+        tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(tokenizer))
+    return model, tokenizer
+
+
+def save(bundle: Bundle, folder: Path | str, *, files: Mapping[str, str] | None = None, dtype: Any = None) -> None:
+    """Write a model folder: complete, or not at all.
+
+    Args:
+        files: further text files by name, e.g. ``recipe.yaml`` and ``README.md`` (the model card).
+        dtype: of the saved weights; default as they are.
+    """
+    config = bundle.model.config
+    extractor = OssicleFeatureExtractor(
+        config.audio_config.encoder, config.audio_config.projector, config.text_config.hidden_size
+    )
+    processor = OssicleProcessor(extractor, bundle.tokenizer)
+    state = {
+        key: value.detach().to(dtype) if dtype is not None and value.is_floating_point() else value.detach()
+        for key, value in bundle.model.state_dict().items()
+    }
+    with atomic_folder(Path(folder)) as target:
+        bundle.model.save_pretrained(target, state_dict=state)
+        processor.save_pretrained(target)
+        for name, text in (files or {}).items():
+            (target / name).write_text(text, encoding="utf-8")
+
+
+def load_bundle(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Bundle:
+    """Read a model folder.
+
+    Raises:
+        ModelError: the folder is missing, is not a model of ours, or its format is newer than this version.
+    """
+    folder = Path(folder)
+    config_file = folder / "config.json"
+    if not config_file.is_file():
+        raise ModelError(f"{folder} is not a model folder: it has no config.json.")
+    raw = json.loads(config_file.read_text())
+    if raw.get("model_type") != OssicleConfig.model_type:
+        raise ModelError(f"{folder} holds a {raw.get('model_type')!r} model, not one made by Ossicle.")
+    if raw.get("format_version", 1) > FORMAT_VERSION:
+        raise ModelError(f"{folder} was written by a newer Ossicle (format {raw['format_version']}); upgrade Ossicle.")
+    if not (folder / "model.safetensors").is_file():
+        raise ModelError(f"{folder} has no model.safetensors; it is incomplete, copy or train it again.")
+    model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
+    return _bundle(model, AutoTokenizer.from_pretrained(folder))

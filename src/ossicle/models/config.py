@@ -1,0 +1,60 @@
+"""What was resolved from a model's spec: the one place where widths and ids are written down."""
+
+from typing import Any
+
+from transformers import AutoConfig, PreTrainedConfig
+
+
+class OssicleAudioConfig(PreTrainedConfig):
+    """The encoder and projector of a model: component type and options each."""
+
+    model_type = "ossicle_audio"
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | None = None,
+        projector: dict[str, Any] | None = None,
+        max_source_positions: int = 1500,
+        **kwargs: Any,
+    ) -> None:
+        self.encoder = encoder or {"type": "melnet"}
+        self.projector = projector or {"type": "linear"}
+        self.max_source_positions = max_source_positions
+        """Frames of the longest window (vLLM reads this)."""
+        super().__init__(**kwargs)
+
+
+class OssicleConfig(PreTrainedConfig):
+    """A composed audio-language model.
+
+    Args:
+        audio_config: encoder and projector.
+        text_config: any causal language model of transformers.
+        audio_token_id: the id that stands where a frame's token goes.
+        integration: how sound enters; ``"prompt"`` puts it among the embeddings.
+        format_version: of the checkpoint folder.
+    """
+
+    model_type = "ossicle"
+    sub_configs = {"audio_config": OssicleAudioConfig, "text_config": AutoConfig}
+
+    def __init__(
+        self,
+        audio_config: OssicleAudioConfig | dict[str, Any] | None = None,
+        text_config: PreTrainedConfig | dict[str, Any] | None = None,
+        audio_token_id: int = 1,
+        integration: str = "prompt",
+        format_version: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        if audio_config is None or isinstance(audio_config, dict):
+            audio_config = OssicleAudioConfig(**(audio_config or {}))
+        if text_config is None or isinstance(text_config, dict):
+            options = dict(text_config or {"model_type": "qwen3"})
+            text_config = AutoConfig.for_model(options.pop("model_type"), **options)
+        self.audio_config = audio_config
+        self.text_config = text_config
+        self.audio_token_id = audio_token_id
+        self.integration = integration
+        self.format_version = format_version
+        super().__init__(**kwargs)

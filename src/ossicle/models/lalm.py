@@ -1,0 +1,212 @@
+"""The composed model, as transformers knows models: encoder → projector → language model.
+
+N rows · L tokens · W windows · T feature steps · D width · V vocabulary
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoModelForMultimodalLM, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
+
+from ossicle.encoders import Frames, encoders
+from ossicle.models.config import OssicleAudioConfig, OssicleConfig
+from ossicle.projectors import projectors
+from ossicle.support.errors import DataError
+
+
+class OssiclePreTrainedModel(PreTrainedModel):
+    """What the two classes below share with transformers."""
+
+    config_class = OssicleConfig
+    base_model_prefix = "model"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+    _no_split_modules = None
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Linear layers as language models start them; convolutions and the rest keep torch's own."""
+        if isinstance(module, nn.Linear | nn.Embedding):
+            module.weight.normal_(0.0, 0.02)
+            if getattr(module, "bias", None) is not None:
+                module.bias.zero_()
+
+
+def build_audio(config: OssicleAudioConfig, text_dim: int) -> tuple[nn.Module, nn.Module]:
+    """Encoder and projector from their component specs; the projector's widths are asked of its neighbours."""
+    encoder_cls = encoders.get(config.encoder["type"])
+    encoder = encoder_cls(encoder_cls.Options(**{k: v for k, v in config.encoder.items() if k != "type"}))
+    projector_cls = projectors.get(config.projector["type"])
+    options = projector_cls.Options(**{k: v for k, v in config.projector.items() if k != "type"})
+    return encoder, projector_cls(options, encoder.dim, text_dim)
+
+
+class OssicleModel(OssiclePreTrainedModel):
+    """Embeddings in, hidden states out; no head."""
+
+    def __init__(self, config: OssicleConfig) -> None:
+        super().__init__(config)
+        self.audio_tower, self.multi_modal_projector = build_audio(
+            config.audio_config, config.text_config.hidden_size
+        )
+        self.language_model = AutoModel.from_config(config.text_config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The language model's token embeddings."""
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the token embeddings."""
+        self.language_model.set_input_embeddings(value)
+
+    def encode(self, input_features: Tensor, feature_lengths: Tensor | None = None) -> Frames:
+        """Windows → tokens [W, K, D] and how many of each are real."""
+        if feature_lengths is None:
+            feature_lengths = torch.full((len(input_features),), input_features.shape[1])
+        frames = self.audio_tower(input_features, feature_lengths.to(input_features.device))
+        return self.multi_modal_projector(frames)
+
+    def get_audio_features(
+        self,
+        input_features: Tensor,
+        feature_lengths: Tensor | None = None,
+        audio_windows: Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPooling:
+        """``pooler_output`` holds the real tokens of all runs, flat, in the order in which the rows read them."""
+        tokens = self.encode(input_features, feature_lengths)
+        order = range(len(input_features)) if audio_windows is None else audio_windows.tolist()
+        lengths = tokens.lengths_B.tolist()
+        flat = torch.cat([tokens.x_BFD[window, : lengths[window]] for window in order])
+        return BaseModelOutputWithPooling(last_hidden_state=tokens.x_BFD, pooler_output=flat)
+
+    def embed(self, input_ids: Tensor, input_features: Tensor | None = None, **audio: Any) -> Tensor:
+        """The one place where sound meets text.
+
+        Raises:
+            DataError: the windows give another number of tokens than the rows have room for.
+        """
+        x_NLD = self.get_input_embeddings()(input_ids)
+        is_audio_NL = input_ids == self.config.audio_token_id
+        if input_features is None:
+            return x_NLD
+        flat = self.get_audio_features(input_features, **audio).pooler_output.to(x_NLD.dtype)
+        if int(is_audio_NL.sum()) != len(flat):
+            raise DataError(
+                f"the rows have room for {int(is_audio_NL.sum())} audio tokens and the sound gave {len(flat)}; "
+                "render and prepare with one Preparer."
+            )
+        return x_NLD.masked_scatter(is_audio_NL[..., None].expand_as(x_NLD), flat)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        input_features: Tensor | None = None,
+        feature_lengths: Tensor | None = None,
+        audio_windows: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPast:
+        """Hidden states of every position."""
+        if inputs_embeds is None:
+            inputs_embeds = self.embed(
+                input_ids, input_features, feature_lengths=feature_lengths, audio_windows=audio_windows
+            )
+        return self.language_model(
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            **kwargs,
+        )
+
+
+class LALM(OssiclePreTrainedModel, GenerationMixin):
+    """A large audio-language model. ``forward(**batch.inputs(pad_id=...))`` gives logits; ``generate`` is transformers'."""
+
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+
+    def __init__(self, config: OssicleConfig) -> None:
+        super().__init__(config)
+        self.model = OssicleModel(config)
+        text = config.text_config
+        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
+        self.post_init()
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The parts that a stage trains or freezes. The head belongs to the language model."""
+        return {
+            "encoder": self.model.audio_tower,
+            "projector": self.model.multi_modal_projector,
+            "language_model": nn.ModuleList([self.model.language_model, self.lm_head]),
+        }
+
+    def get_audio_features(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPooling:
+        """See :meth:`OssicleModel.get_audio_features`."""
+        return self.model.get_audio_features(*args, **kwargs)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        input_features: Tensor | None = None,
+        feature_lengths: Tensor | None = None,
+        audio_windows: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        logits_to_keep: int | Tensor = 0,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """Logits [N, L, V]; with ``labels`` (−100 where untrained) also transformers' loss."""
+        out = self.model(
+            input_ids=input_ids,
+            input_features=input_features,
+            feature_lengths=feature_lengths,
+            audio_windows=audio_windows,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            **kwargs,
+        )
+        keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(out.last_hidden_state[:, keep])
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.text_config.vocab_size)
+        return CausalLMOutputWithPast(loss=loss, logits=logits, past_key_values=out.past_key_values)
+
+    def prepare_inputs_for_generation(
+        self,
+        *args: Any,
+        input_features: Tensor | None = None,
+        feature_lengths: Tensor | None = None,
+        audio_windows: Tensor | None = None,
+        is_first_iteration: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Sound goes in once, with the prompt."""
+        inputs = super().prepare_inputs_for_generation(*args, is_first_iteration=is_first_iteration, **kwargs)
+        if is_first_iteration:
+            inputs |= {
+                "input_features": input_features,
+                "feature_lengths": feature_lengths,
+                "audio_windows": audio_windows,
+            }
+        return inputs
+
+
+AutoConfig.register("ossicle_audio", OssicleAudioConfig)
+AutoConfig.register("ossicle", OssicleConfig)
+AutoModel.register(OssicleConfig, OssicleModel)
+AutoModelForMultimodalLM.register(OssicleConfig, LALM)

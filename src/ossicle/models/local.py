@@ -1,0 +1,144 @@
+"""A model of ours, in this process."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from ossicle.audio import Audio
+from ossicle.batch import Row
+from ossicle.chat import Conversation, Delta, Reply, Sampling, Usage, user
+from ossicle.models import decoding, long_audio
+from ossicle.models.build import Bundle
+from ossicle.support.errors import AudioError
+
+LongAudio = Literal["window", "error", "truncate"]
+
+
+class Local:
+    """LALM + Renderer + one decode loop.
+
+    Args:
+        bundle: model, tokenizer, renderer.
+        name: how it is called in logs.
+        long_audio: what becomes of a recording longer than the model hears at once: ``"window"`` asks about one
+            stretch after another, ``"error"`` refuses, ``"truncate"`` hears the beginning and says so in ``fields``.
+        max_batch: replies made at a time.
+    """
+
+    capabilities = frozenset({"score"})
+
+    def __init__(
+        self, bundle: Bundle, name: str, *, long_audio: LongAudio = "window", max_batch: int = 16
+    ) -> None:
+        self.bundle, self.name, self.long_audio, self.max_batch = bundle, name, long_audio, max_batch
+        self.prepare = bundle.preparer()
+        encoder = self.prepare.encoder
+        self.span_s = encoder.window_samples / encoder.sample_rate
+        """Seconds that the model hears at once."""
+
+    def ask(self, audio: "Audio | str | Path | Iterable[Audio | str | Path]", question: str, **sampling: float) -> Reply:
+        """Ask about one recording or several.
+
+        Args:
+            audio: a path, an ``Audio``, or several of them in order.
+            question: in words.
+            sampling: fields of :class:`~ossicle.chat.Sampling`.
+        """
+        several = [audio] if isinstance(audio, Audio | str | Path) else list(audio)
+        parts = [part if isinstance(part, Audio) else Audio(part) for part in several]
+        chat = Conversation.of(user(*parts, question))
+        return self.generate([chat], Sampling(**sampling))[0]
+
+    def generate(self, chats: Sequence[Conversation], sampling: Sampling = Sampling()) -> list[Reply]:
+        """One reply to each conversation, in order; long recordings by ``long_audio``."""
+        replies: list[Reply] = []
+        for start in range(0, len(chats), self.max_batch):
+            group = chats[start : start + self.max_batch]
+            short = [chat for chat in group if long_audio.longest_s(chat) <= self.span_s]
+            made = iter(self._generate_short(short, sampling))
+            replies += [
+                next(made) if long_audio.longest_s(chat) <= self.span_s else self._generate_long(chat, sampling)
+                for chat in group
+            ]
+        return replies
+
+    def stream(self, chat: Conversation, sampling: Sampling = Sampling()) -> Iterator[Delta]:
+        """The reply as it comes; the last piece carries the whole."""
+        if long_audio.longest_s(chat) > self.span_s:
+            yield from self._stream_long(chat, sampling)
+            return
+        loop = decoding.DecodeLoop(self.bundle)
+        request = loop.add(self.prepare(chat, reply=True), sampling)
+        said = ""
+        while loop.busy:
+            loop.step()
+            text = self.bundle.renderer.decode(request.ids)
+            if not text.endswith("\ufffd") and text != said:
+                yield Delta(text[len(said) :])
+                said = text
+        reply = self._reply(request)
+        yield Delta(reply.text[len(said) :], reply)
+
+    def score(self, chats: Sequence[Conversation], continuations: Sequence[Sequence[str]]) -> list[list[float]]:
+        """Log probability of each continuation as the reply to its conversation, summed over its tokens."""
+        scores: list[list[float]] = []
+        for chat, options in zip(chats, continuations, strict=True):
+            rows = [self.prepare(chat.with_reply(option)) for option in options]
+            # The last assistant turn only: what was said before is the same for every option.
+            scores.append([total for total, _ in decoding.score(self.bundle, [_last_turn(row) for row in rows])])
+        return scores
+
+    def _answer_stretches(
+        self, waiting: list[long_audio.Stretch], sampling: Sampling = Sampling()
+    ) -> Iterator[tuple[long_audio.Stretch, Reply]]:
+        replies = self._generate_short([stretch.chat for stretch in waiting], sampling)
+        yield from zip(waiting, replies, strict=True)
+
+    def _generate_short(self, chats: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
+        loop = decoding.DecodeLoop(self.bundle)
+        requests = [loop.add(self.prepare(chat, reply=True), sampling) for chat in chats]
+        while loop.busy:
+            loop.step()
+        return [self._reply(request) for request in requests]
+
+    def _generate_long(self, chat: Conversation, sampling: Sampling) -> Reply:
+        replies = [delta.reply for delta in self._stream_long(chat, sampling) if delta.reply is not None]
+        return replies[-1]
+
+    def _stream_long(self, chat: Conversation, sampling: Sampling) -> Iterator[Delta]:
+        names = ", ".join(audio.name for audio in chat.audios if audio.duration_s > self.span_s)
+        if self.long_audio == "error":
+            raise AudioError(f"{names} is longer than the {self.span_s:.0f} s this model hears at once; cut it.")
+        parts: list[tuple[long_audio.Stretch, Reply]] = []
+        waiting: list[long_audio.Stretch] = []
+        said = ""
+        whole = long_audio.stretches(chat, self.span_s)
+        if self.long_audio == "truncate":
+            whole = iter([next(whole)])
+        for stretch in [*whole, None]:
+            if stretch is not None:
+                waiting.append(stretch)
+            if waiting and (stretch is None or len(waiting) == self.max_batch):
+                parts += self._answer_stretches(waiting, sampling)
+                waiting = []
+                text = long_audio.join(parts).text
+                settled = text if stretch is None else text[: text.rfind("\n") + 1]
+                if len(settled) > len(said):
+                    yield Delta(settled[len(said) :])
+                    said = settled
+        yield Delta("", long_audio.join(parts))
+
+    def _reply(self, request: decoding.Request) -> Reply:
+        row = request.row
+        usage = Usage(row.audio_s, sum(row.audio_tokens), len(row.ids), len(request.ids))
+        text = self.bundle.renderer.decode(request.ids).strip()
+        return Reply(text, usage, request.finish_reason or "stop", row.audio_tokens)
+
+
+def _last_turn(row: Row) -> Row:
+    """The row with only its last run of trained tokens kept as trained."""
+    start = len(row.trained) - 1
+    while start > 0 and row.trained[start - 1]:
+        start -= 1
+    return replace(row, trained=tuple(t and i >= start for i, t in enumerate(row.trained)))

@@ -1,0 +1,111 @@
+"""The transformers face of the Renderer: the same ids, for transformers' own ``generate`` and for vLLM."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoFeatureExtractor, AutoProcessor, BatchFeature, ProcessorMixin, SequenceFeatureExtractor
+
+from ossicle.encoders import encoders
+from ossicle.models.config import OssicleAudioConfig, OssicleConfig
+from ossicle.models.lalm import build_audio
+
+
+class OssicleFeatureExtractor(SequenceFeatureExtractor):
+    """Samples → the encoder's features, cut into its windows.
+
+    Args:
+        encoder: component spec, ``{"type": ..., **options}``.
+        projector: component spec; it is asked how many tokens a window gives.
+        text_dim: width of the language model.
+    """
+
+    model_input_names = ["input_features", "feature_lengths"]
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | None = None,
+        projector: dict[str, Any] | None = None,
+        text_dim: int = 8,
+        **kwargs: Any,
+    ) -> None:
+        self.encoder = encoder or {"type": "melnet"}
+        self.projector = projector or {"type": "linear"}
+        self.text_dim = text_dim
+        cls = encoders.get(self.encoder["type"])
+        # What a saved extractor brings along of its base class is a fact of the encoder.
+        facts = {"feature_size": 1, "sampling_rate": cls.sample_rate, "padding_value": 0.0}
+        super().__init__(**{**kwargs, **facts})
+        with torch.device("meta"):
+            config = OssicleAudioConfig(encoder=self.encoder, projector=self.projector)
+            built = build_audio(config, text_dim)
+        object.__setattr__(self, "_parts", built)
+
+    @property
+    def chunk_length(self) -> int:
+        """Seconds of the longest window (vLLM reads this)."""
+        encoder, _ = self._parts
+        return encoder.window_samples // encoder.sample_rate
+
+    def num_tokens(self, num_samples: int) -> int:
+        """Audio tokens of a recording."""
+        encoder, projector = self._parts
+        return projector.num_tokens([encoder.num_frames(span.num_samples) for span in encoder.windows(num_samples)])
+
+    def __call__(self, audio: Any, sampling_rate: int | None = None, **kwargs: Any) -> BatchFeature:
+        """Mono recordings at ``sampling_rate`` → windows of all of them, padded, and their lengths.
+
+        Raises:
+            ValueError: another sampling rate than the encoder's.
+        """
+        encoder, _ = self._parts
+        if sampling_rate not in (None, encoder.sample_rate):
+            raise ValueError(f"this model hears {encoder.sample_rate} Hz, not {sampling_rate}; resample first.")
+        recordings = [audio] if isinstance(audio, np.ndarray) and audio.ndim == 1 else list(audio)
+        features, counts = [], []
+        for samples in recordings:
+            samples = np.asarray(samples, np.float32).reshape(1, -1)
+            for span in encoder.windows(samples.shape[1]):
+                features.append(encoder.prepare(samples[:, span.start : span.end]))
+            counts.append(self.num_tokens(samples.shape[1]))
+        return BatchFeature(
+            {
+                "input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
+                "feature_lengths": torch.tensor([len(f) for f in features]),
+                "num_audio_tokens": counts,
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the built parts."""
+        return {key: value for key, value in super().to_dict().items() if key != "_parts"}
+
+
+class OssicleProcessor(ProcessorMixin):
+    """Chat messages and samples → model inputs, on the transformers 5 contract for audio models."""
+
+    def __init__(
+        self,
+        feature_extractor: OssicleFeatureExtractor | None = None,
+        tokenizer: Any = None,
+        chat_template: str | None = None,
+        audio_token: str = "<|audio|>",
+        **kwargs: Any,
+    ) -> None:
+        self.audio_token = audio_token
+        self.audio_token_id = tokenizer.convert_tokens_to_ids(audio_token)
+        super().__init__(feature_extractor, tokenizer, chat_template=chat_template or tokenizer.chat_template)
+
+    def replace_audio_token(self, audio_inputs: Any, audio_idx: int, **kwargs: Any) -> str:
+        """As many audio tokens as recording ``audio_idx`` gives."""
+        return self.audio_token * audio_inputs["num_audio_tokens"][audio_idx]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> BatchFeature:
+        """As in transformers; the count of tokens stays behind."""
+        features = super().__call__(*args, **kwargs)
+        features.pop("num_audio_tokens", None)
+        return features
+
+
+AutoFeatureExtractor.register(OssicleConfig, OssicleFeatureExtractor)
+AutoProcessor.register(OssicleConfig, OssicleProcessor)

@@ -1,0 +1,52 @@
+"""What a projector is: encoder frames → tokens of the language model's width, with exact counts.
+
+B windows · F frames · D width · K tokens
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from ossicle.encoders.base import Frames, Options
+from ossicle.registry import Registry
+
+
+class Projector(nn.Module):
+    """Base of all projectors, built from ``(options, dim_in, dim_out)``; widths are derived, never typed by a person."""
+
+    Options: ClassVar[type[BaseModel]] = Options
+    type_name: ClassVar[str]
+    scope: ClassVar[Literal["window", "recording"]] = "window"
+
+    def __init__(self, options: BaseModel, dim_in: int, dim_out: int) -> None:
+        super().__init__()
+        self.options, self.dim_in, self.dim_out = options, dim_in, dim_out
+
+    @classmethod
+    def tiny(cls, dim_in: int = 32, dim_out: int = 24) -> "Projector":
+        """A real but tiny instance for tests."""
+        return cls(cls.Options(), dim_in, dim_out)
+
+    def num_tokens(self, frames_per_window: Sequence[int]) -> int:
+        """Tokens of one recording (``scope`` "recording") or of one window, whose frames are given."""
+        return sum(self.lengths(frames) for frames in frames_per_window)
+
+    def lengths(self, num_frames: int | Tensor) -> int | Tensor:
+        """Tokens from ``num_frames``; exact, for integers and tensors alike."""
+        raise NotImplementedError
+
+    def forward(self, frames: Frames) -> Frames:
+        """Frames [B, F, dim_in] → tokens [B, K, dim_out]; padding never leaks into a real token."""
+        raise NotImplementedError
+
+
+def zero_padding(frames: Frames) -> Tensor:
+    """``x_BFD`` with the rows past each length set to zero."""
+    steps = torch.arange(frames.x_BFD.shape[1], device=frames.x_BFD.device)
+    return frames.x_BFD * (steps < frames.lengths_B[:, None])[..., None].to(frames.x_BFD.dtype)
+
+
+projectors: Registry[Projector] = Registry("projector", "ossicle.projectors")

@@ -1,0 +1,450 @@
+"""Labelled recordings to build scenes from, and the shelf they stand on."""
+
+import csv
+import hashlib
+import json
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ossicle.audio import Audio
+from ossicle.support.errors import DataError, nearest
+from ossicle.synthesis.activity import Activity, active_part
+from ossicle.synthesis.chance import one_of, weighted
+from ossicle.synthesis.confusable import VOICES, confusable
+from ossicle.synthesis.rooms import Surroundings
+from ossicle.synthesis.sounds import SOUNDS, make_sound
+
+__all__ = ["SAMPLE_RATE", "Clip", "Library", "Recipe", "Take", "confusable", "fold_of_rows"]
+
+SAMPLE_RATE = 16000
+PROCEDURAL = "procedural"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where a procedural clip comes from."""
+
+    label: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled recording, not yet read.
+
+    ``label`` is what a person would say; ``tags`` is everything true of it; ``kind`` one of sound, instrument, digit,
+    keyword, emotion, command, music, procedural; ``group`` what folds and speakers keep apart; ``text`` the words
+    spoken; ``fields`` what else its row says (slots, emotion, caption); ``source`` the set it is from; ``key`` its name, stable over machines.
+    """
+
+    key: str
+    origin: Path | Audio | Recipe
+    label: str
+    kind: str
+    group: str = ""
+    tags: tuple[str, ...] = ()
+    text: str | None = None
+    licence: str = ""
+    source: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def audio(self) -> Audio:
+        """The recording itself; a procedural one is made now."""
+        if isinstance(self.origin, Audio):
+            return self.origin
+        if isinstance(self.origin, Recipe):
+            samples_T = make_sound(self.origin.label, self.origin.seed, SAMPLE_RATE)
+            return Audio.from_samples(samples_T, SAMPLE_RATE, name=self.key)
+        return Audio(self.origin)
+
+    @property
+    def is_voice(self) -> bool:
+        """Somebody speaks."""
+        return "speech" in self.tags
+
+
+@dataclass(frozen=True)
+class Take:
+    """A clip read once: int16 samples at full scale [T], the factor that restores their level, the active part."""
+
+    samples_T: np.ndarray
+    scale: float
+    activity: Activity
+    level_db: float
+    """RMS of the active part as recorded, dBFS."""
+
+    @property
+    def num_samples(self) -> int:
+        """Length at ``SAMPLE_RATE``."""
+        return len(self.samples_T)
+
+
+class Reading(NamedTuple):
+    """What one row of ``metadata.csv`` says about its recording."""
+
+    label: str
+    kind: str
+    tags: tuple[str, ...] = ()
+    text: str | None = None
+    fields: Mapping[str, Any] = {}
+
+
+# --- how the rows of each known set are read ----------------------------------------------------------------------
+
+
+def _plain(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
+    label = row["label"].replace("-", " ").replace("_", " ")
+    return Reading(label, "sound", ("speech",) if label in VOICES else (), row.get("text") or None)
+
+
+def _instrument(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
+    return Reading(row["label"], "instrument", ("musical instrument",))
+
+
+def _word(kind: str) -> Callable[[Mapping[str, str], Mapping[str, Any]], Reading]:
+    def read(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
+        return Reading(row["text"], kind, ("speech",), row["text"], {"gender": extra.get("gender")})
+
+    return read
+
+
+def _emotion(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
+    fields = {"emotion": row["label"], "gender": extra.get("speaker_gender")}
+    return Reading(row["label"], "emotion", ("speech",), None, fields)
+
+
+def _command(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
+    return Reading("spoken order", "command", ("speech",), None, {"slots": extra.get("slots", {})})
+
+
+def _cry(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
+    fields = {"reason_guessed": row["label"], "sex": extra.get("sex"), "age": extra.get("age")}
+    return Reading("baby crying", "sound", (), None, fields)
+
+
+def _music(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
+    kind, _, name = row["label"].partition(": ")
+    if kind == "animal":
+        return Reading(name, "sound", (), None, {"caption": row["text"]})
+    spoken = {
+        "solo trumpet": "trumpet",
+        "solo singing voice (Tagalog)": "singing",
+        "classical string orchestra": "string orchestra music",
+        "song": "song",
+    }
+    return Reading(spoken.get(name, f"{name} music"), "music", ("music",), None, {"caption": row["text"]})
+
+
+def _read_speech(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
+    words = re.sub(r"[^\w' ]+", " ", row["text"]).lower()
+    return Reading("speech", "sound", ("speech",), " ".join(words.split()) or None)
+
+
+Reader = Callable[[Mapping[str, str], Mapping[str, Any]], Reading]
+READERS: dict[str, Reader] = {
+    "noise_of_life": _plain,
+    "kitchen20": _plain,
+    "esc50_sample": _plain,
+    "instruments_fsd2018": _instrument,
+    "fsdd": _word("digit"),
+    "wake_word": _word("keyword"),
+    "emodb": _emotion,
+    "speech_intent": _command,
+    "donate_a_cry": _cry,
+    "music_and_animals": _music,
+    "asr_mini": _read_speech,
+}
+"""Sets whose rows mean something of their own; any other folder with a ``metadata.csv`` is read as plain sounds."""
+
+NOT_CLIPS = frozenset(("rir_and_noise", "spatial", "diarization_mini", "mmau"))
+"""Folders that hold no clips with one label each."""
+
+
+def fold_of_rows(rows: Sequence[tuple[str, str, str]], num_folds: int) -> list[int]:
+    """A fold 0 … ``num_folds``-1 for every ``(file, label, group)``, the same on every machine.
+
+    Where a set has more groups than labels, its groups are what must not straddle folds: they are taken in the order
+    of their SHA-256 and each goes to the fold that has least of their labels. Else the groups say nothing
+    (one per label), or are few speakers of everything; then each label's files, sorted, are cut into ``num_folds``
+    stretches, because neighbours by number are often cuts of one recording.
+    """
+    folds = [0] * len(rows)
+    if len({group for _, _, group in rows}) > len({label for _, label, _ in rows}):
+        members: dict[str, list[int]] = defaultdict(list)
+        for at, (_, _, group) in enumerate(rows):
+            members[group].append(at)
+        held: list[Counter[str]] = [Counter() for _ in range(num_folds)]
+        for group in sorted(members, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
+            labels = Counter(rows[at][1] for at in members[group])
+            fold = min(
+                range(num_folds),
+                key=lambda k: (sum(held[k][label] for label in labels), sum(held[k].values()), k),
+            )
+            held[fold].update(labels)
+            for at in members[group]:
+                folds[at] = fold
+        return folds
+    by_label: dict[str, list[int]] = defaultdict(list)
+    for at in sorted(range(len(rows)), key=lambda at: rows[at][0]):
+        by_label[rows[at][1]].append(at)
+    for ats in by_label.values():
+        for rank, at in enumerate(ats):
+            folds[at] = rank * num_folds // len(ats)
+    return folds
+
+
+class Library:
+    """Clips by key, label and set. What was read is kept in memory (16-bit), so a clip is decoded once per process."""
+
+    def __init__(self, clips: Iterable[Clip], surroundings: Surroundings | None = None) -> None:
+        self.clips = tuple(clips)
+        self.surroundings = surroundings or Surroundings({}, {})
+        self._by_key = {clip.key: clip for clip in self.clips}
+        if len(self._by_key) != len(self.clips):
+            twice = next(key for key, count in Counter(clip.key for clip in self.clips).items() if count > 1)
+            raise DataError(f"two clips are called {twice!r}; give each its own key.")
+        self._shelf: dict[str, dict[str, list[Clip]]] = {}
+        for clip in self.clips:
+            self._shelf.setdefault(clip.source, {}).setdefault(clip.label, []).append(clip)
+        self._takes: dict[str, Take] = {}
+
+    @classmethod
+    def from_folders(
+        cls,
+        root: str | Path | None,
+        sets: Sequence[str] | None = None,
+        split: str = "train",
+        fold: tuple[int, int] | None = None,
+        *,
+        held_out: bool = False,
+        exclude_groups: Sequence[str] = (),
+        only_groups: Sequence[str] = (),
+        procedural: int = 48,
+    ) -> "Library":
+        """Read every ``metadata.csv`` under ``root`` (or of ``root`` itself), and add procedural clips.
+
+        Args:
+            root: a folder of sets, a set, or None for procedural clips only.
+            sets: names of the sets wanted; None is all that hold clips.
+            split: only rows whose ``split`` column says so are ever looked at; no column means ``train``.
+            fold: ``(k, n)``: rows outside fold k of n; or with ``held_out``, the rows of fold k.
+            exclude_groups: rows of these groups (a speaker, say) are left out.
+            only_groups: if given, only rows of these groups are taken.
+            procedural: variants of every procedural sound; other splits and folds get variants of their own.
+
+        Raises:
+            DataError: a set is missing, a row's file is gone, a row has no label, or nothing is left.
+        """
+        clips: list[Clip] = []
+        for folder in _set_folders(root, sets):
+            clips += _read_set(folder, split, fold, held_out, frozenset(exclude_groups), frozenset(only_groups))
+        first = procedural_seed(split, fold, held_out)
+        if procedural and (sets is None or PROCEDURAL in sets):
+            clips += procedural_clips(range(first, first + procedural))
+        if not clips:
+            raise DataError(f"no clips of split {split!r} were found under {root}; check the split, fold and groups.")
+        return cls(clips, _surroundings(root))
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, key: str) -> Clip:
+        """The clip called ``key``.
+
+        Raises:
+            DataError: it is not in this library.
+        """
+        if key not in self._by_key:
+            raise DataError(f"clip {key!r} is not in this library.{nearest(key, self._by_key)}")
+        return self._by_key[key]
+
+    def of_kind(self, *kinds: str) -> "Library":
+        """The clips of these kinds, sharing what was read."""
+        return self._part(clip for clip in self.clips if clip.kind in kinds)
+
+    def of_sets(self, *names: str) -> "Library":
+        """The clips of these sets, sharing what was read."""
+        return self._part(clip for clip in self.clips if clip.source in names)
+
+    def _part(self, clips: Iterable[Clip]) -> "Library":
+        part = Library(clips, self.surroundings)
+        part._takes = self._takes
+        return part
+
+    def sets(self) -> tuple[str, ...]:
+        """Names of the sets, sorted."""
+        return tuple(sorted(self._shelf))
+
+    def labels(self, source: str | None = None) -> tuple[str, ...]:
+        """Every label, or every label of one set, sorted."""
+        shelves = self._shelf.values() if source is None else [self._shelf.get(source, {})]
+        return tuple(sorted({label for shelf in shelves for label in shelf}))
+
+    def with_label(self, label: str) -> tuple[Clip, ...]:
+        """Every clip of a label, in all sets."""
+        return tuple(clip for shelf in self._shelf.values() for clip in shelf.get(label, ()))
+
+    def sample(
+        self,
+        rng: Random,
+        weights: Mapping[str, float] | None = None,
+        *,
+        accept: Callable[[Clip], bool] | None = None,
+        tries: int = 24,
+    ) -> Clip | None:
+        """A set by weight (1 where not given), a label of it evenly, a clip of that evenly; None if none is accepted."""
+        names = self.sets()
+        odds = [max(0.0, (weights or {}).get(name, 1.0)) for name in names]
+        if not sum(odds):
+            raise DataError(f"every set of the library has weight 0; its sets are {', '.join(names)}.")
+        for _ in range(tries):
+            shelf = self._shelf[weighted(rng, names, odds)]
+            label = one_of(rng, sorted(shelf))
+            clip = one_of(rng, shelf[label])
+            if accept is None or accept(clip):
+                return clip
+        return None
+
+    def take(self, key: str) -> Take:
+        """The clip's samples at 16 kHz and its active part, read at the first call.
+
+        Raises:
+            AudioError: the recording cannot be read. DataError: it is digital silence.
+        """
+        known = self._takes.get(key)
+        if known is None:
+            known = self._takes[key] = _take(self[key])
+        return known
+
+    def preload(self) -> "Library":
+        """Read every clip now, so that worker processes made afterwards share it."""
+        for clip in self.clips:
+            self.take(clip.key)
+        return self
+
+
+def _take(clip: Clip) -> Take:
+    wave_T = clip.audio.load(SAMPLE_RATE)[0]
+    peak = float(np.abs(wave_T).max()) if len(wave_T) else 0.0
+    if peak == 0.0:
+        raise DataError(f"clip {clip.key!r} is digital silence, so it cannot be {clip.label!r}; remove its row.")
+    samples_T = np.round(wave_T * (32767.0 / peak)).astype(np.int16)
+    activity = active_part(samples_T, SAMPLE_RATE)
+    active_T = samples_T[activity.onset : activity.offset].astype(np.float64)
+    scale = peak / 32767.0
+    rms = float(np.sqrt(np.mean(np.square(active_T)))) * scale
+    return Take(samples_T, scale, activity, round(20 * math.log10(max(rms, 1e-6)), 2))
+
+
+def procedural_seed(split: str, fold: tuple[int, int] | None, held_out: bool) -> int:
+    """The first variant of procedural sounds for a split: what is tested on was never trained on."""
+    return (0 if split == "train" else 1_000_000) + (500_000 if fold is not None and held_out else 0)
+
+
+def procedural_clips(seeds: Iterable[int], labels: Iterable[str] | None = None) -> list[Clip]:
+    """One clip of every procedural sound (or of ``labels``) for every seed."""
+    return [
+        Clip(f"{PROCEDURAL}/{label}/{seed}", Recipe(label, seed), label, PROCEDURAL, "", (label,), None, "Apache-2.0", PROCEDURAL)
+        for label in (labels or SOUNDS)
+        for seed in seeds
+    ]
+
+
+def _set_folders(root: str | Path | None, sets: Sequence[str] | None) -> list[Path]:
+    if root is None:
+        return []
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"the data folder {root} does not exist; give the folder that holds the sets, or null.")
+    if (root / "metadata.csv").is_file():
+        return [root]
+    found = {table.parent.name: table.parent for table in root.glob("*/metadata.csv")}
+    wanted = sorted(set(found) - NOT_CLIPS) if sets is None else [name for name in sets if name != PROCEDURAL]
+    for name in wanted:
+        if name not in found:
+            raise DataError(f"{root} has no set {name!r} (a folder with metadata.csv).{nearest(name, found)}")
+    return [found[name] for name in wanted]
+
+
+def _surroundings(root: str | Path | None) -> Surroundings:
+    """Rooms and noises of the ``train`` rows of ``rir_and_noise`` under ``root``; none where there is no such set.
+
+    Noise recorded among the sounds that scenes are made of (``kitchen noise``) is left out:
+    what is heard in it would be true and unlabelled.
+    """
+    folder = Path(root or ".") / "rir_and_noise"
+    if root is None or not (folder / "metadata.csv").is_file():
+        return Surroundings({}, {})
+    found: dict[str, dict[str, Audio]] = {"rir": {}, "noise": {}}
+    for line, row in _rows_of_split(folder / "metadata.csv", "train"):
+        if row["label"] != "kitchen noise":
+            found.setdefault(row["task"], {})[row["file"]] = Audio(_path_of_row(folder, line, row))
+    return Surroundings(found["rir"], found["noise"])
+
+
+def _rows_of_split(table: Path, split: str) -> list[tuple[int, dict[str, str]]]:
+    with table.open(newline="", encoding="utf-8") as lines:
+        reader = csv.DictReader(lines)
+        return [(reader.line_num, row) for row in reader if row.get("split", "train") == split]
+
+
+def _read_set(
+    folder: Path,
+    split: str,
+    fold: tuple[int, int] | None,
+    held_out: bool,
+    exclude: frozenset[str],
+    only: frozenset[str],
+) -> list[Clip]:
+    rows = _rows_of_split(folder / "metadata.csv", split)
+    if fold is not None and rows:
+        keys = [(row["file"], row["label"], row.get("group", "")) for _, row in rows]
+        numbers = fold_of_rows(keys, fold[1])
+        rows = [row for row, number in zip(rows, numbers, strict=True) if (number == fold[0]) == held_out]
+    clips = []
+    for line, row in rows:
+        group = row.get("group", "")
+        if group not in exclude and (not only or group in only):
+            clips.append(_clip_of_row(folder, line, row))
+    return clips
+
+
+def _path_of_row(folder: Path, line: int, row: Mapping[str, str]) -> Path:
+    where = f"{folder.name}/metadata.csv line {line}"
+    if not row.get("file") or not row.get("label"):
+        raise DataError(f"{where} has no file or no label; fill in both columns.")
+    path = folder / row["file"]
+    if not path.is_file():
+        raise DataError(f"{path} is gone, but {where} names it; put the file back or remove the row.")
+    return path
+
+
+def _clip_of_row(folder: Path, line: int, row: Mapping[str, str]) -> Clip:
+    where = f"{folder.name}/metadata.csv line {line}"
+    path = _path_of_row(folder, line, row)
+    try:
+        extra = json.loads(row.get("extra") or "{}")
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where} has an 'extra' column that is not JSON ({error}).") from error
+    read = READERS.get(folder.name, _plain)(row, extra)
+    return Clip(
+        key=f"{folder.name}/{row['file']}",
+        origin=path,
+        label=read.label,
+        kind=read.kind,
+        group=row.get("group", ""),
+        tags=(read.label, *(tag for tag in read.tags if tag != read.label)),
+        text=read.text,
+        licence=row.get("licence", ""),
+        source=folder.name,
+        fields=read.fields,
+    )

@@ -1,0 +1,409 @@
+"""Which sound is it, is it there, how many, which is louder."""
+
+from itertools import combinations
+from random import Random
+
+from ossicle.synthesis.questions.facts import LOUDER_DB, SPOKEN_KINDS, Facts, Question
+from ossicle.synthesis.questions.family import Say, family
+from ossicle.synthesis.questions.phrasing import named, named_alike, phrase_of, phrases
+
+LABEL = phrases("""
+    what (sound|noise|sound event) (is this|is it|is that|do you hear|can you hear|is heard|can be heard|is audible|is in <rec>|is present) [<in>]
+    which (sound|noise|sound event) (is this|is it|do you hear|can you hear|is heard|can be heard|is audible|occurs|is present) [<in>]
+    what (do|can|did) (you|we|one) hear [<in>]
+    what (is|can be) (heard|noticed|made out) [<in>]
+    what is (this|that|it) [sound|noise]
+    what's (this|that) [sound|noise]
+    what's the (sound|noise) [<in>]
+    what is the (sound|noise) (in <rec>|called|here|that you hear)
+    what (kind|type|sort) of (sound|noise|audio|sound event) (is this|is it|is heard|do you hear|is present|can be heard) [<in>]
+    what is (making|causing|producing) (this|the|that) (sound|noise)
+    what (makes|caused|made|produces) (this|the|that) (sound|noise)
+    what is the source of (this|the) (sound|noise)
+    where does (this|the) (sound|noise) come from
+    <name> (the|this) (sound|noise|sound event|audio event|sound source) [<in>]
+    (classify|label|recognise|recognize) (the|this) (sound|noise|audio|clip|recording|sound event)
+    <tell> (what|which) (sound|noise) (this is|it is|is heard|you hear|is present) [<in>]
+    <tell> what (you hear|is heard|can be heard|this is|is audible|the sound is) [<in>]
+    [sound|audio|noise] (class|label|category|type) [of <rec>|of the sound]
+    what (class|category|label) does (the|this) (sound|noise|clip|recording|audio) (belong to|have|fall into)
+    to what (class|category) does (the|this) (sound|recording) belong
+    what (is|was) recorded [here|<in>]
+    what (happens|is happening|is going on|goes on|takes place|is occurring|was that) [<in>]
+    (which sound|what sound|the sound|sound|what) [is it|<in>]
+    what does <rec> contain
+    what (is|does it sound) (in <rec>|like)
+    what does (it|this|<rec>) sound like
+    (this|it) is the sound of what
+    the sound of what is (this|heard|in <rec>)
+    (assign|give) (a|the|one) (label|class|name) to (this|the) (sound|recording|clip)
+    (do you|can you) (recognise|recognize|identify|name) (this|the) (sound|noise|clip|recording)
+    what would you call (this|the) (sound|noise)
+    how would you (label|classify|name|call) (this|the) (sound|noise|clip)
+""", """
+    Pray, what might that sound be?
+    Which of the world's noises has been captured here?
+    Could you put a name to what is audible?
+    I hear something - what is it?
+    What has the microphone picked up?
+    What am I listening to?
+    Recognize the acoustic event.
+    Which label fits this clip best?
+    What could be producing the noise we hear?
+    Please work out what is sounding.
+    Guess the sound.
+    What exactly was captured by the recorder?
+    sound id?
+    In this audio, the sound is that of...?
+    Which everyday sound does this correspond to?
+""")
+
+MAIN = phrases("""
+    (what|which) is the (main|dominant|most prominent|principal|primary|strongest|clearest) (sound|noise|event) [<in>]
+    (what|which) (sound|noise) (dominates|stands out|is in the foreground|is most prominent|is clearest) [<in>]
+    <name> the (main|dominant|most prominent|principal|primary|strongest) (sound|noise|event) [<in>]
+    (main|dominant|principal|foreground) (sound|noise)
+    what is mainly heard [<in>]
+    <tell> what (is mainly heard|the main sound is|sound stands out) [<in>]
+""", """
+    Which sound sits in the foreground?
+    What do you mostly hear?
+    Of everything audible, which noise stands out the most?
+    What is the leading sound?
+""")
+
+INSTRUMENT = phrases("""
+    (what|which) (instrument|musical instrument) (is this|is it|is heard|is playing|do you hear|plays|is played|is being played|can be heard|sounds) [<in>]
+    <name> (the|this) (instrument|musical instrument) [<in>]
+    <tell> (which|what) (instrument|musical instrument) (is playing|this is|it is|is heard|plays|is played) [<in>]
+    what is (playing|being played) [<in>]
+    (what|which) (kind|type|sort) of instrument (is this|is it|plays|is heard|is being played) [<in>]
+    [musical] instrument [name|type]
+    on (what|which) instrument is (this|it) (played|being played)
+    what does the musician play [<in>]
+""", """
+    Name that instrument!
+    Which instrument did the player pick up?
+    What is the musician holding?
+    From which instrument does this tone come?
+    What musical instrument produced this?
+""")
+
+
+def phrase_for(facts: Facts, label: str) -> str:
+    """A heard label inside an answer."""
+    return phrase_of(label, facts.kind_of(label))
+
+
+def main_event(facts: Facts) -> str | None:
+    """The label that is clearly louder than every other, where there are several."""
+    rows = sorted(facts.nameable, key=lambda label: max(e.level_db for e in facts.by_label[label]))
+    if len(rows) < 2 or len(rows) < len(facts.by_label):
+        return None
+    top, next_ = (max(e.level_db for e in facts.by_label[label]) for label in (rows[-1], rows[-2]))
+    return rows[-1] if top - next_ >= LOUDER_DB else None
+
+
+@family("label", weight=3.0, phrases={"label": LABEL, "main": MAIN, "instrument": INSTRUMENT},
+        ready=lambda f: f.all_nameable and (len(f.by_label) == 1 or main_event(f) is not None))
+def label(facts: Facts, rng: Random, say: Say) -> Question | None:
+    """``That is water flowing.``"""
+    if len(facts.by_label) == 1:
+        heard = next(iter(facts.by_label))
+        instrument = facts.kind_of(heard) == "instrument" and rng.random() < 0.5
+        text = say("instrument" if instrument else "label")
+    else:
+        heard = main_event(facts)
+        if heard is None or rng.random() < 0.6:   # a rarer question, of scenes that allow many others
+            return None
+        text = say("main")
+    return Question("label", text, f"That is {phrase_for(facts, heard)}.", (heard,))
+
+
+PRESENCE = phrases("""
+    (is|was) {x} (heard|audible|present|there|in it|in <rec>|to be heard) [<in>]
+    is there {x} [<in>]
+    is there any (sign|trace|hint) of {x} [<in>]
+    (can|could|do|did) (you|we|I|one) <hear> {x} [<in>]
+    can {x} be (heard|noticed|detected|made out|perceived|found) [<in>]
+    does (<rec>|it|this) (contain|include|have|feature|hold) {x}
+    do (you|we) <hear> {x} at any (point|time|moment) [<in>]
+    (does|did) {x} (occur|appear|happen|sound|come up|come|show up) [at some point|at all|anywhere] [<in>]
+    <tell> (if|whether) {x} is (heard|audible|present|there) [<in>]
+    <tell> (if|whether) (you hear|there is|you can hear|<rec> contains) {x} [<in>]
+    {x} (heard|present|audible|yes or no|there|or not|in <rec>)
+    is {x} (one of the sounds|among the sounds|part of what is heard|something you hear) [<in>]
+    [any|is that|was that] {x} [<in>]
+    yes or no , (is|was) {x} (heard|there|present|audible) [<in>]
+    yes or no : (is there {x}|do you hear {x}|{x})
+    (true or false|is it true|is it so) : {x} is (heard|present|audible|there) [<in>]
+    is it (true|correct|right|the case) that {x} is (heard|present|audible|in it)
+    (isn't|wasn't) {x} (heard|there|present) [<in>]
+    (don't|can't) you hear {x} [<in>]
+    (check|decide|determine|find out) (if|whether) {x} is (heard|present|audible|there) [<in>]
+    have you (heard|noticed|detected) {x} [<in>]
+    has {x} been (recorded|heard|captured) [<in>]
+    (are|were) there [any] (sounds|signs|occurrences|instances) of {x} [<in>]
+    did (anyone|you|we) hear {x} [<in>]
+    would you say (there is|you hear|that there is|that you hear) {x} [<in>]
+    at any (point|time|moment) , (is there|do you hear|can one hear) {x}
+""", """
+    Would a listener come across {x} in it?
+    Has the microphone caught {x}?
+    I think I heard {x}. Am I right?
+    Does {x} figure in this audio?
+    Presence of {x}: yes or no?
+    Is {x} part of the mix?
+    Anywhere in there, {x}?
+    Might there be {x} somewhere in the clip?
+    Was {x} picked up by the recorder?
+    Verify that {x} can be heard.
+    Could it be that {x} occurs in this sample?
+    Do your ears find {x}?
+    {x} - is it in there?
+    Please confirm whether {x} is included.
+""")
+
+
+def _mirrored(facts: Facts, candidates: list[str], rng: Random) -> str | None:
+    """A heard label, turned down as often as an absent one would have been.
+
+    Absent labels are blocked by what is confusable with them in the scene. Heard labels are held to
+    the same sieve against a made-up scene of the same kinds, so that no label says yes by itself.
+    """
+    for _ in range(6):
+        chosen = rng.choice(candidates)
+        others = [rng.choice(facts.vocabulary[e.kind]) for e in facts.events if facts.vocabulary.get(e.kind)]
+        if not any(chosen == other or chosen in facts.confusable(other) or other in facts.confusable(chosen)
+                   for other in others):
+            return chosen
+    return None
+
+
+@family("presence", weight=3.0, phrases={"presence": PRESENCE},
+        ready=lambda f: bool(f.vocabulary) and (bool(f.nameable) or not f.events))
+def presence(facts: Facts, rng: Random, say: Say) -> Question | None:
+    """``Yes, glass breaking is heard.`` or ``No, there is no glass breaking.``, equally often."""
+    if facts.events:
+        # One event decides the kind for both answers, so that the kind says nothing either.
+        kind = rng.choice(facts.events).kind
+        heard = [event.label for event in facts.events if event.kind == kind and event.label in facts.nameable]
+        there = rng.random() < 0.5
+        if not heard or len(set(facts.vocabulary.get(kind, ()))) < 3:
+            return None
+        x = _mirrored(facts, heard, rng) if there else facts.absent_label(kind, rng)
+    else:
+        kind, there = rng.choice([k for k in facts.vocabulary if k not in ("emotion", "command")] or [""]), False
+        x = facts.absent_label(kind, rng)
+    if x is None:
+        return None
+    choices = (f"Yes, {x} is heard", f"No, there is no {x}")
+    return Question("presence", say("presence", x=named(x, kind, rng)), choices[not there] + ".",
+                    ("yes" if there else "no",), choices, keep=(x,))
+
+
+COUNT = phrases("""
+    how many times (is|was|can|does one hear|do you hear|do we hear|did you hear) {x} [heard|there] [<in>]
+    how many times (does|did) {x} (occur|happen|appear|sound|come|repeat) [<in>]
+    how many times is {x} (heard|audible|present|repeated) [<in>]
+    how many times can {x} be (heard|noticed|made out|counted) [<in>]
+    how many times (is there|do you hear|can you hear|did I hear|was there) {x} [<in>]
+    how often (is|was) {x} (heard|audible|present|repeated) [<in>]
+    how often (does|did) {x} (occur|happen|appear|sound|come) [<in>]
+    how often (do|can|did) (you|we|one) hear {x} [<in>]
+    how many {x} (are there|do you hear|can be heard|are heard|occur|events are there|sounds are there) [<in>]
+    how many (occurrences|instances|repetitions|repeats) of {x} (are there|do you hear|are heard|occur|can you count) [<in>]
+    (count|tally|count up) {x} [<in>]
+    count (the|all|every) (occurrences|instances|times) of {x} [<in>]
+    count how (often|many times) {x} (is heard|occurs|happens|sounds) [<in>]
+    (number|count|total) of {x} [<in>]
+    (number|count) of (times|occurrences of) {x} [is heard] [<in>]
+    <give> the (number|count) of (occurrences of|times of|) {x} [<in>]
+    <tell> how (many times|often) {x} (is heard|occurs|happens|sounds|appears) [<in>]
+    what is the (number|count) of (occurrences|instances|repetitions) of {x} [<in>]
+    {x} : how (many times|often|many)
+    {x} , how (many times|often|many)
+    {x} (occurs|is heard|happens|sounds) how (many times|often) [<in>]
+    in <rec> , how (many times|often) (do you hear|is there|can one hear) {x}
+    how many separate {x} (are there|do you hear|are heard) [<in>]
+""", """
+    {x} - what's the tally?
+    Keep a tally: how frequently does {x} turn up?
+    What number of times did {x} ring out?
+    On how many occasions is {x} perceived?
+    Exactly how frequent is {x} in this clip?
+    Please enumerate {x} and report the total.
+    Once, twice, or more: how many times {x}?
+    How frequently can one make out {x}?
+    Add up every {x} you notice.
+    Frequency of {x}?
+    How much repeating does {x} do - give a number.
+    Of {x}, how many do you count?
+    In total, {x} comes up how many times?
+""")
+
+
+def times(number: int) -> str:
+    """``3 times``; the numeral comes first."""
+    return f"{number} time" if number == 1 else f"{number} times"
+
+
+@family("count", weight=1.6, phrases={"count": COUNT}, ready=lambda f: bool(f.nameable))
+def count(facts: Facts, rng: Random, say: Say) -> Question | None:
+    """``3 times.``; now and then of a sound that isn't there."""
+    labels = tuple(facts.nameable)
+    x = rng.choice(labels)
+    kind = facts.kind_of(x)
+    number = len(facts.by_label[x])
+    if number == 1 and rng.random() < 0.4:
+        # One is what most sounds in most scenes are; prefer those that repeat.
+        x = max(labels, key=lambda one: len(facts.by_label[one]))
+        kind, number = facts.kind_of(x), len(facts.by_label[x])
+    if rng.random() < 0.1:
+        absent = facts.absent_label(kind, rng)
+        if absent is not None:
+            x, number = absent, 0
+    if number > 9:
+        return None
+    return Question("count", say("count", x=named(x, kind, rng)), times(number) + ".", (str(number),), keep=(x,))
+
+
+TOTAL = phrases("""
+    how many (sounds|sound events|noises|events) (are there|are heard|do you hear|can you hear|can be heard|occur|happen|are present) (in all|in total|altogether|all together|overall|counting repeats) [<in>]
+    what is the total number of (sounds|sound events|noises|events) [<in>]
+    (count|count up) (all|all the|every one of the) (sounds|noises|sound events|events) [<in>]
+    total (number|count) of (sounds|noises|sound events|events) [<in>]
+    <give> the total (number|count) of (sounds|events|sound events) [<in>]
+    <tell> how many (sounds|events|sound events|noises) there are (in all|in total|altogether) [<in>]
+    (in all|in total|altogether) , how many (sounds|events|noises) (are there|do you hear|are heard) [<in>]
+""", """
+    Counting each repetition, what number of sound events does this hold?
+    All told, how many noises went by?
+    What does the full count of events come to?
+    Sum up all events: how many?
+    Overall event count?
+    With repeats counted, how many sounds come past?
+""")
+
+DIFFERENT = phrases("""
+    how many (different|distinct|unique|various) (sounds|sound events|noises|events|kinds of sound|types of sound|sound sources) (are there|are heard|do you hear|can you hear|can be heard|occur|are present) [<in>]
+    how many (kinds|types|sorts|classes) of (sounds|sound|noise|events) (are there|are heard|do you hear|can be heard|occur) [<in>]
+    what is the number of (different|distinct|unique) (sounds|noises|sound events) [<in>]
+    count the (different|distinct|unique) (sounds|noises|kinds of sound|sound events) [<in>]
+    (number|count) of (different|distinct|unique) (sounds|noises|sound events|events) [<in>]
+    <give> the number of (different|distinct|unique) (sounds|noises|events) [<in>]
+    <tell> how many (different|distinct|unique) (sounds|noises|events|kinds of sound) there are [<in>]
+""", """
+    Ignoring repeats, what number of sounds would you list?
+    How many sounds that are not alike does one hear?
+    How varied is it: what number of distinct noises?
+    Tally the separate kinds of noise.
+    How many separate sources make themselves heard?
+    Unique sound count?
+""")
+
+SOUNDS = phrases("""
+    how many (sounds|sound events|noises|events) (are there|are heard|do you hear|can you hear|can be heard|occur|happen|are present) [<in>]
+    what is the number of (sounds|sound events|noises) [<in>]
+    count the (sounds|noises|sound events) [<in>]
+    (number|count) of (sounds|noises|sound events|events) [<in>]
+    <give> the number of (sounds|noises|events) [<in>]
+    <tell> how many (sounds|noises|events) there are [<in>]
+""", """
+    What number of noises reaches your ears?
+    How many things make a sound?
+    How many noises were captured?
+    Sounds: how many?
+""")
+
+
+@family("count_events", weight=0.6, phrases={"total": TOTAL, "different": DIFFERENT, "sounds": SOUNDS},
+        ready=lambda f: f.all_nameable and f.in_order and len(f.events) <= 9)
+def count_events(facts: Facts, rng: Random, say: Say) -> Question | None:
+    """``4 sounds.``: repeats counted or not, as the question says; unasked where it doesn't and it matters."""
+    total, distinct = len(facts.events), len(facts.by_label)
+    variant = rng.choice(("total", "different", "sounds" if total == distinct else "total"))
+    number = distinct if variant == "different" else total
+    return Question("count_events", say(variant), f"{number} sound{'s' * (number != 1)}.", (str(number),))
+
+
+LOUDER = phrases("""
+    (which|what) is louder , {x} or {y}
+    (which|what) [one] (sounds|is|was|seems) (louder|the louder one|stronger|more intense) [<in>] , {x} or {y}
+    which of the two is louder , {x} or {y}
+    which (sound|noise) is (louder|the louder one|stronger) [<in>] , {x} or {y}
+    is {x} or {y} (louder|the louder one|the louder) [<in>]
+    is it {x} or {y} that is louder [<in>]
+    (louder|the louder one|the louder sound|stronger) [<in>] : {x} or {y}
+    {x} or {y} : which [one] is (louder|stronger)
+    {x} or {y} , (which|what) [one] is (louder|stronger|the louder one) [<in>]
+    {x} versus {y} : which is louder
+    between {x} and {y} , which [one] is (louder|the louder|stronger) [<in>]
+    of {x} and {y} , which [one] is (louder|the louder one|stronger)
+    <tell> (which|what) is louder [<in>] , {x} or {y}
+    (compare|judge) the (loudness|volume|level) of {x} and {y} : which is louder
+    (compare|comparing) {x} and {y} : which is louder
+    which has (more|the higher|the greater) (volume|level|loudness) , {x} or {y}
+    (name|pick|choose) the louder (one|sound|of the two) : {x} or {y}
+    which (drowns out|overpowers) the other , {x} or {y}
+    which of these is (louder|the loudest) : {x} or {y}
+""", """
+    Does {x} drown out {y}, or the other way round: which one is it?
+    Which carries more volume: {x} or {y}?
+    What hits the ear harder, {x} or {y}?
+    In terms of loudness, who wins: {x} or {y}?
+    Out of {x} and {y}, pick whichever is played at the greater volume.
+    Put {x} against {y}: which has the higher level?
+    Loudness contest, {x} or {y}?
+    Does {x} beat {y} in loudness, or is it the reverse? Name the winner.
+    Which of them comes through with greater force, {x} or {y}?
+    {x} and {y} differ in volume. Which has more?
+    Which one is not as quiet, {x} or {y}?
+    Whichever is louder: {x} or {y}?
+""")
+
+LOUDEST = phrases("""
+    (what|which) (sound|noise|event) is [the] loudest [<in>]
+    what is the loudest (sound|noise|event|thing) [<in>]
+    which (sound|noise|event) (has the highest level|is loudest of all|is the loudest of all) [<in>]
+    <name> the loudest (sound|noise|event) [<in>]
+    loudest (sound|noise|event) [<in>]
+    <tell> (what|which) (sound|noise) is [the] loudest [<in>]
+    what (do you hear|is heard|can be heard) [the] loudest [<in>]
+""", """
+    Which sound has the greatest volume of all?
+    Nothing is louder than what in this audio?
+    What reaches the peak volume?
+""")
+
+
+def _level(facts: Facts, heard: str) -> float:
+    return facts.unique[heard].level_db
+
+
+def _louder_pairs(facts: Facts) -> list[tuple[str, str]]:
+    return [(a, b) for a, b in combinations(facts.unique, 2)
+            if abs(_level(facts, a) - _level(facts, b)) >= LOUDER_DB]
+
+
+@family("louder", weight=0.7, phrases={"louder": LOUDER, "loudest": LOUDEST},
+        ready=lambda f: len(f.unique) >= 2 and bool(_louder_pairs(f)))
+def louder(facts: Facts, rng: Random, say: Say) -> Question | None:
+    """The louder label, as it stands."""
+    if facts.all_nameable and rng.random() < 0.2 and (top := main_event(facts)):
+        return Question("louder", say("loudest"), f"{top}.", (top,))
+    pair = list(rng.choice(_louder_pairs(facts)))
+    rng.shuffle(pair)
+    x, y = named_alike(pair, [facts.kind_of(one) for one in pair], rng)
+    winner = max(pair, key=lambda one: _level(facts, one))
+    return Question("louder", say("louder", x=x, y=y), f"{winner}.", (winner,), tuple(pair), keep=tuple(pair))
+
+
+NOTHING = LABEL
+
+
+@family("nothing", weight=1.0, phrases={"label": LABEL}, ready=lambda f: not f.events)
+def nothing(facts: Facts, rng: Random, say: Say) -> Question | None:
+    """``Nothing but background noise.`` or ``Silence.``"""
+    answer = "Nothing but background noise." if facts.background else "Silence."
+    return Question("nothing", say("label"), answer, ("nothing", answer.rstrip(".").lower()))

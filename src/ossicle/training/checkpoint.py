@@ -1,0 +1,164 @@
+"""Checkpoints that are complete or absent.
+
+``checkpoints/step-00000120/`` holds ``model``, ``objective``, ``optimiser`` and ``average`` as safetensors, and
+``state.json``. It is written beside its place, synced and renamed; the last two are kept.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ossicle.support.errors import ModelError
+from ossicle.support.files import atomic_folder
+
+KEPT = 2
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class State:
+    """Where a run stands: everything that is not a tensor."""
+
+    stage: int = 0
+    """Number of the stage, or how many there are once all are done."""
+    step: int = 0
+    """Steps done in the stage."""
+    total_steps: int = 0
+    """Steps done in all stages."""
+    chunk: int = 0
+    batch: int = 0
+    """The stage's next batch."""
+    metrics_bytes: int = 0
+    """Length of metrics.jsonl."""
+    audio_s: float = 0.0
+    """Audio trained on, s."""
+    wall_s: float = 0.0
+    """Time spent, s."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """What the next line of metrics.jsonl has gathered."""
+
+
+def save_checkpoint(folder: Path, state: State, tensors: Mapping[str, Tensors], facts: Mapping[str, Any]) -> Path:
+    """Write one checkpoint and drop those older than the last two.
+
+    Args:
+        folder: of all checkpoints.
+        tensors: by file name, without suffix.
+        facts: further JSON that :func:`load_checkpoint` gives back.
+
+    Raises:
+        ModelError: the disk is full or cannot be written; older checkpoints are as they were.
+    """
+    target = folder / f"step-{state.total_steps:08d}"
+    if target.exists():  # the end of a stage is the beginning of the next
+        return target
+    try:
+        _sweep(folder)
+        with atomic_folder(target) as temporary:
+            for name, values in tensors.items():
+                save_file({key: value.contiguous() for key, value in values.items()}, temporary / f"{name}.safetensors")
+            text = json.dumps({"state": asdict(state), "facts": dict(facts)})
+            (temporary / "state.json").write_text(text, encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        kept = latest_checkpoint(folder)
+        older = f"the one of step {_step(kept)} is intact" if kept else "there is no older one"
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(
+            f"{target}: the checkpoint could not be written ({reason}), {older}; "
+            "make room and run the same command again."
+        ) from error
+    for old in _complete(folder)[:-KEPT]:
+        _remove(old)
+    return target
+
+
+def load_checkpoint(path: Path) -> tuple[State, dict[str, Tensors], dict[str, Any]]:
+    """State, tensors by file and facts of a checkpoint.
+
+    Raises:
+        ModelError: a file in it is damaged.
+    """
+    try:
+        content = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
+        return State(**content["state"]), tensors, content["facts"]
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ModelError(f"{path}: is damaged ({error}); delete it to continue from the one before.") from error
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint, or None."""
+    complete = _complete(folder)
+    return complete[-1] if complete else None
+
+
+def _complete(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"), key=_step)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
+
+
+def _remove(path: Path) -> None:
+    """Out of sight first, so that a half-deleted checkpoint is never taken for one."""
+    hidden = path.rename(path.with_name(f".{path.name}.old"))
+    shutil.rmtree(hidden)
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what a killed run left half-written or half-deleted."""
+    for leftover in folder.glob(".step-*"):
+        shutil.rmtree(leftover)
+
+
+# --- modules and optimisers as flat tensors ---------------------------------------------------------------------
+
+
+def tensors_of(module: nn.Module) -> Tensors:
+    """Parameters and persistent buffers by name, shared ones once."""
+    kept, seen = {}, set()
+    for name, value in module.state_dict(keep_vars=True).items():
+        if id(value) not in seen:
+            seen.add(id(value))
+            kept[name] = value.detach()
+    return kept
+
+
+@torch.no_grad()
+def restore(tensors: Tensors, saved: Tensors, what: str) -> None:
+    """Copy ``saved`` into ``tensors``. Raises ModelError unless names and shapes are the same."""
+    different = set(tensors) ^ set(saved) or {n for n, t in tensors.items() if t.shape != saved[n].shape}
+    if different:
+        raise ModelError(
+            f"the checkpoint does not fit this {what}: {min(different)!r} differs; was Ossicle or the data changed?"
+        )
+    for name, value in tensors.items():
+        value.copy_(saved[name])
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
+    """AdamW's moments and step counts, by number of the parameter."""
+    state = optimiser.state_dict()["state"]
+    return {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, saved: Tensors) -> None:
+    """Put the moments back. Raises ModelError if they are of other parameters."""
+    state: dict[int, Tensors] = {}
+    for key, value in saved.items():
+        number, _, name = key.partition(".")
+        state.setdefault(int(number), {})[name] = value
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    for number, values in state.items():
+        if number >= len(parameters) or values["exp_avg"].shape != parameters[number].shape:
+            raise ModelError("the checkpoint's optimiser is of other parameters; was Ossicle changed?")
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

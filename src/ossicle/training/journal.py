@@ -1,0 +1,59 @@
+"""metrics.jsonl: one line per few steps, the same after any number of interruptions."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ossicle.support.errors import DataError
+from ossicle.training.checkpoint import State
+
+
+class Journal:
+    """Gathers what steps report and appends their means.
+
+    A line holds ``stage``, ``step`` (of the stage), ``total_steps``, the mean of each loss, of the gradient's length
+    (before clipping), of tokens and of seconds of audio per batch, the last ``lr``, ``audio_s`` (trained on so far)
+    and ``wall_s``.
+
+    Args:
+        path: of the file.
+        length: bytes that the checkpoint knows of; what is beyond them will be written again, so it is cut off.
+    """
+
+    def __init__(self, path: Path, length: int) -> None:
+        self.path = path
+        path.touch()
+        if path.stat().st_size < length:
+            raise DataError(f"{path}: is shorter than its checkpoint says; was it edited? Start in another folder.")
+        os.truncate(path, length)
+
+    def add(self, state: State, values: Mapping[str, float]) -> None:
+        """Gather one step's values in ``state``, where a checkpoint keeps them."""
+        for name, value in values.items():
+            state.sums[name] = value if name == "lr" else state.sums.get(name, 0.0) + value
+        state.sums["steps"] = state.sums.get("steps", 0) + 1
+
+    def write(self, stage: str, state: State) -> dict[str, float | str]:
+        """Append the means since the last line."""
+        steps = state.sums.pop("steps")
+        means = {name: value if name == "lr" else value / steps for name, value in state.sums.items()}
+        state.sums = {}
+        line = {
+            "stage": stage,
+            "step": state.step,
+            "total_steps": state.total_steps,
+            **means,
+            "audio_s": round(state.audio_s, 3),
+            "wall_s": round(state.wall_s, 3),
+        }
+        data = (json.dumps(line) + "\n").encode()
+        with self.path.open("ab") as file:
+            file.write(data)
+        state.metrics_bytes += len(data)
+        return line
+
+    def sync(self) -> None:
+        """Have the disk hold every line, before a checkpoint relies on them."""
+        with self.path.open("rb+") as file:
+            os.fsync(file.fileno())

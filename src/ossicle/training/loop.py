@@ -1,0 +1,166 @@
+"""One stage, one plain loop."""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ossicle.data.batching import Position
+from ossicle.data.keys import key_of
+from ossicle.data.loader import Loader
+from ossicle.support.errors import ModelError, OssicleError
+from ossicle.training.checkpoint import (
+    State,
+    Tensors,
+    optimiser_tensors,
+    restore,
+    restore_optimiser,
+    tensors_of,
+)
+from ossicle.training.journal import Journal
+from ossicle.training.optimiser import Average, freeze, lr_at, make_optimiser, set_lr
+from ossicle.training.recipe import Stage
+
+
+class TrainingStoppedError(OssicleError):
+    """Someone asked the run to stop; it saved first."""
+
+    exit_code = 130
+
+
+class Objectives(nn.Module):
+    """The weighted sum of a stage's objectives, which see the same batch."""
+
+    def __init__(self, weighted: list[tuple[float, nn.Module]]) -> None:
+        super().__init__()
+        self.weights = [weight for weight, _ in weighted]
+        self.parts = nn.ModuleList([objective for _, objective in weighted])
+
+    def forward(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
+        """``loss`` to minimise, and every loss by its name."""
+        found = [objective(model, batch) for objective in self.parts]
+        if len(found) == 1 and self.weights[0] == 1.0:
+            return found[0]
+        total = sum(weight * losses["loss"] for weight, losses in zip(self.weights, found, strict=True))
+        named = {name: value for losses in found for name, value in losses.items() if name != "loss"}
+        return {**named, "loss": total}
+
+
+@dataclass
+class StageRun:
+    """A stage under way: everything that a step reads or changes.
+
+    Args:
+        stage: what to do.
+        model, parts: what to train.
+        objective: what to minimise; its parameters are trained with the model's and end with the stage.
+        loader: the stage's batches.
+        state: where the run stands; changed by every step.
+        seed: of dropout.
+    """
+
+    stage: Stage
+    model: nn.Module
+    parts: dict[str, nn.Module]
+    objective: nn.Module
+    loader: Loader[Any, Any]
+    state: State
+    seed: int
+    trained: list[nn.Parameter] = field(init=False)
+
+    def __post_init__(self) -> None:
+        freeze(self.parts, self.model, self.stage)
+        self.objective.train()
+        self.optimiser = make_optimiser(self.parts, self.objective, self.stage)
+        self.trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
+        named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
+        self.average = Average(named, self.stage.ema)
+        self.device = next(self.model.parameters()).device
+
+    def tensors(self) -> dict[str, Tensors]:
+        """All tensors of a checkpoint."""
+        return {
+            "model": tensors_of(self.model),
+            "objective": tensors_of(self.objective),
+            "optimiser": optimiser_tensors(self.optimiser),
+            "average": self.average.tensors,
+        }
+
+    def restore(self, tensors: dict[str, Tensors]) -> None:
+        """Put a checkpoint's tensors back. Raises ModelError if they don't fit."""
+        restore(tensors_of(self.objective), tensors["objective"], "objective")
+        restore(self.average.tensors, tensors["average"], "average of weights")
+        restore_optimiser(self.optimiser, tensors["optimiser"])
+
+    def step(self, batch: Any) -> dict[str, float]:
+        """Learn from one batch. Raises ModelError once the loss is no longer a number."""
+        state, spec = self.state, self.stage.optimiser
+        # Chance within a step depends on the step alone, so there is no generator state to lose.
+        torch.manual_seed(key_of(self.seed, self.stage.name, state.step))
+        lr = lr_at(state.step, self.stage.steps, spec)
+        set_lr(self.optimiser, lr)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.stage.dtype == "bfloat16"):
+            losses = self.objective(self.model, batch)
+        losses["loss"].backward()
+        norm = float(nn.utils.clip_grad_norm_(self.trained, spec.clip_norm))
+        if not math.isfinite(norm):
+            raise ModelError(
+                f"stage {self.stage.name}, step {state.step + 1}: the gradient is {norm}; "
+                "lower optimiser.lr, lengthen optimiser.warmup_steps or look at the data of this step."
+            )
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        state.step += 1
+        state.total_steps += 1
+        self.average.update(state.step)
+        return {**{name: float(value) for name, value in losses.items()}, "grad_norm": norm, "lr": lr}
+
+
+def run_stage(
+    run: StageRun, journal: Journal, save: Callable[[], None], stopping: Callable[[], bool], progress: Any
+) -> None:
+    """Train until the stage's last step.
+
+    Args:
+        journal: where the losses go.
+        save: writes a checkpoint.
+        stopping: whether someone asked to stop.
+        progress: has ``advance(n, **shown)``.
+
+    Raises:
+        TrainingStoppedError: after saving.
+        ModelError, DataError, AudioError: nothing to be done about it here.
+    """
+    stage, state = run.stage, run.state
+    clock, saved_at = time.monotonic(), time.monotonic()
+    with closing(run.loader.batches(Position(state.chunk, state.batch))) as batches:
+        while state.step < stage.steps:
+            if stopping():
+                save()
+                where = f"step {state.step} of stage {stage.name}"
+                raise TrainingStoppedError(f"stopped after {where}; everything is saved, the same command continues.")
+            loaded = next(batches)
+            losses = run.step(loaded.batch)
+            state.chunk, state.batch = loaded.after
+            state.audio_s += loaded.seconds
+            now = time.monotonic()
+            state.wall_s, clock = state.wall_s + now - clock, now
+            journal.add(state, {**losses, "tokens": loaded.batch.num_tokens, "batch_s": loaded.seconds})
+            if state.step % stage.log_every == 0 or state.step == stage.steps:
+                journal.write(stage.name, state)
+            rate = state.audio_s / max(state.wall_s, 1e-9)
+            progress.advance(1, stage=stage.name, loss=f"{losses['loss']:.3f}", speed=f"{rate:.0f}x")
+            if state.step < stage.steps and is_due(stage, state.step, clock - saved_at):
+                save()
+                saved_at = time.monotonic()
+
+
+def is_due(stage: Stage, step: int, unsaved_s: float) -> bool:
+    """Whether it is time for a checkpoint."""
+    by_step = stage.save_every_steps is not None and step % stage.save_every_steps == 0
+    return by_step or (stage.save_every_s is not None and unsaved_s >= stage.save_every_s)

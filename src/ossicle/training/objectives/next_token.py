@@ -1,0 +1,39 @@
+"""Predict the next token of the reply."""
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from ossicle.batch import Batch
+from ossicle.encoders.base import Options
+from ossicle.training.objectives.base import Objective, objectives
+
+
+class NextTokenOptions(Options):
+    """Label smoothing in [0, 1)."""
+
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+
+def next_token_loss(hidden_ND: Tensor, head: nn.Module, targets_N: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross entropy of the tokens that are trained; only their logits are ever made."""
+    return F.cross_entropy(head(hidden_ND).float(), targets_N, label_smoothing=label_smoothing)
+
+
+@objectives.register("next_token")
+class NextToken(Objective):
+    """``−log p(reply | sound, words before)``, averaged over the trained tokens of the batch."""
+
+    Options = NextTokenOptions
+
+    def forward(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """One pass over the rows."""
+        inputs = batch.inputs(pad_id=self.pad_id)
+        device = next(model.parameters()).device
+        inputs = {key: value.to(device) for key, value in inputs.items()}
+        hidden_NLD = model.model(**inputs, use_cache=False).last_hidden_state
+        trained_NL = batch.trained_mask().to(device)[:, 1:]
+        targets_N = inputs["input_ids"][:, 1:][trained_NL]
+        loss = next_token_loss(hidden_NLD[:, :-1][trained_NL], model.lm_head, targets_N, self.options.label_smoothing)
+        return {"loss": loss, "next_token": torch.as_tensor(loss.detach())}

@@ -1,0 +1,98 @@
+"""What a training run is, as one YAML file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ossicle.data.augment import Augment
+from ossicle.spec import Spec, load_spec
+
+Part = Literal["encoder", "projector", "language_model"]
+
+
+class OptimiserSpec(Spec):
+    """AdamW, and how its learning rate goes."""
+
+    lr: float = Field(default=1e-3, gt=0)
+    """The peak."""
+    lr_scale: dict[Part, float] = Field(default_factory=dict)
+    """Factor on ``lr`` by part, e.g. ``{language_model: 0.1}``."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """On matrices; vectors (biases, norms) are never decayed."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    eps: float = Field(default=1e-8, gt=0)
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: int = Field(default=0, ge=0)
+    final_lr: float = Field(default=0.0, ge=0, le=1)
+    """What is left at the last step, as a share of ``lr``."""
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Longest gradient."""
+
+
+class Stage(Spec):
+    """One stage: which parts learn what from which data."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    train: dict[Part, Literal["frozen", "full"]]
+    """Parts that are not named are frozen."""
+    data: dict[str, dict[str, Any]]
+    """Sources by a name of your own: ``{type, weight, ...options}``."""
+    objective: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"type": "next_token"})
+    """One objective, or several; each may have a ``weight``."""
+    steps: int = Field(gt=0)
+    seconds_per_batch: float = Field(default=120.0, gt=0)
+    """Most audio in a batch, s."""
+    rows_per_batch: int | None = Field(default=None, gt=0)
+    """Most recordings in a batch."""
+    chunk_rows: int = Field(default=512, gt=0)
+    """Rows that are put in order of length together; more means less padding and less chance."""
+    optimiser: OptimiserSpec = OptimiserSpec()
+    dtype: Literal["bfloat16", "float32"] = "float32"
+    """Of the arithmetic; weights and their updates are float32."""
+    augment: Augment | None = None
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """Keep an average of the weights that forgets at this rate; at the end of the stage it becomes the weights."""
+    log_every: int = Field(default=10, gt=0)
+    """Steps per line of metrics.jsonl, which holds their means."""
+    save_every_steps: int | None = Field(default=None, gt=0)
+    save_every_s: float | None = Field(default=600.0, gt=0)
+
+    @model_validator(mode="after")
+    def _trains_something(self) -> "Stage":
+        if "full" not in self.train.values():
+            raise ValueError("this stage trains nothing; set at least one part of train to full")
+        if not self.data:
+            raise ValueError("this stage has no data; name at least one source")
+        if not self.objective:
+            raise ValueError("this stage has no objective; give one, such as {type: next_token}")
+        return self
+
+    def objectives(self) -> list[tuple[float, dict[str, Any]]]:
+        """Weight and component spec of each objective."""
+        given = self.objective if isinstance(self.objective, list) else [self.objective]
+        return [(item.get("weight", 1.0), {k: v for k, v in item.items() if k != "weight"}) for item in given]
+
+
+class Recipe(Spec):
+    """A model and the stages that train it."""
+
+    name: str = "model"
+    seed: int = 0
+    model: dict[str, Any]
+    """Encoder, projector, language model: see ``ossicle.models.ModelSpec``."""
+    stages: tuple[Stage, ...] = Field(min_length=1)
+
+    @field_validator("stages")
+    @classmethod
+    def _distinct(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        names = [stage.name for stage in stages]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two stages have one name ({', '.join(names)}); name each differently")
+        return stages
+
+
+def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe. Raises SpecError."""
+    return load_spec(Recipe, source, overrides)

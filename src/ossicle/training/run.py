@@ -1,0 +1,270 @@
+"""A recipe → a trained model folder, resumable at any instant."""
+
+import hashlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ossicle.batch import Batch, Preparer, Row
+from ossicle.chat import Conversation
+from ossicle.data.batching import BatchPlan
+from ossicle.data.keys import key_of
+from ossicle.data.loader import Loader
+from ossicle.data.mixture import Mixture, make_mixture
+from ossicle.models import Bundle, ModelSpec, build, save
+from ossicle.spec import build_options, dump_yaml, first_difference, read_yaml, validate
+from ossicle.support.errors import ModelError, SpecError
+from ossicle.support.files import atomic_write, recover_folder
+from ossicle.support.progress import progress
+from ossicle.training.checkpoint import (
+    State,
+    Tensors,
+    latest_checkpoint,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+    tensors_of,
+)
+from ossicle.training.journal import Journal
+from ossicle.training.loop import Objectives, StageRun, run_stage
+from ossicle.training.objectives import objectives
+from ossicle.training.recipe import Recipe, Stage, load_recipe
+
+_MAY_DIFFER = ("save_every_steps", "save_every_s")
+
+
+def train(
+    recipe: Recipe | str | Path | Mapping[str, Any],
+    out: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    workers: int | None = None,
+    device: str | None = None,
+    card: str | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Train, or continue, a recipe.
+
+    ``out`` holds ``recipe.yaml`` (resolved), ``metrics.jsonl``, ``checkpoints/`` and in the end ``model/``. The same
+    call continues an interrupted run; on one machine, with the same number of threads, its losses are then those of a
+    run that was never interrupted, to the last bit. A finished run returns at once.
+
+    Args:
+        recipe: a recipe, its YAML file or its content.
+        overrides: ``a.b=c`` assignments, for a file or mapping.
+        workers: data processes; default one for every two cores, at most 8. The result doesn't depend on it.
+        device: of torch; default ``cuda`` where there is one.
+        card: text of the model card (``README.md``) of the finished model.
+        quiet: show no progress.
+
+    Returns:
+        The folder of the finished model.
+
+    Raises:
+        SpecError: a bad recipe, or another one than ``out`` was begun with.
+        DataError, AudioError: a row that cannot be used; all headers are read before training starts.
+        ModelError: a checkpoint that cannot be written or read, or a loss that is no number.
+        TrainingStoppedError: Ctrl-C or SIGTERM; saved first.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    out = Path(out)
+    finished = out / "model"
+    validate(ModelSpec, recipe.model, "model")
+    mixtures = [_mixture(recipe, stage) for stage in recipe.stages]
+    for stage in recipe.stages:
+        _objective_options(stage)
+    with _claimed(out, recipe), _deterministic(), _stop_signals() as stopping:
+        recover_folder(finished)
+        if finished.is_dir():
+            return finished
+        for mixture in mixtures:
+            mixture.check()
+        torch.manual_seed(key_of(recipe.seed, "initial weights"))
+        bundle = build(recipe.model, (text for mixture in mixtures for text in mixture.texts()))
+        bundle.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        _Run(recipe, out, bundle, mixtures, _workers(workers), stopping, quiet).go()
+        files = {"recipe.yaml": recipe.to_yaml(), **({"README.md": card} if card else {})}
+        bundle.model.eval().requires_grad_(True)
+        save(bundle, finished, files=files)
+    return finished
+
+
+@dataclass
+class _Run:
+    """A whole run: its stages one after another, from where the last checkpoint stands."""
+
+    recipe: Recipe
+    out: Path
+    bundle: Bundle
+    mixtures: list[Mixture]
+    workers: int
+    stopping: Callable[[], bool]
+    quiet: bool
+
+    def go(self) -> None:
+        state, tensors = self._resume()
+        journal = Journal(self.out / "metrics.jsonl", state.metrics_bytes)
+        total = sum(stage.steps for stage in self.recipe.stages)
+        with progress(total, "step", self.recipe.name, quiet=self.quiet) as bar:
+            bar.advance(state.total_steps)
+            while state.stage < len(self.recipe.stages):
+                run = self._stage_run(state)
+                if state.step:
+                    run.restore(tensors)
+                saver = partial(self._save, state, run.tensors, journal)
+                run_stage(run, journal, saver, self.stopping, bar)
+                run.average.apply()
+                state.stage, state.step, state.chunk, state.batch = state.stage + 1, 0, 0, 0
+                self._save(state, lambda: {"model": tensors_of(self.bundle.model)}, journal)
+
+    def _resume(self) -> tuple[State, dict[str, Tensors]]:
+        """Put the newest checkpoint's weights into the model."""
+        path = latest_checkpoint(self.out / "checkpoints")
+        if path is None:
+            return State(), {}
+        state, tensors, facts = load_checkpoint(path)
+        if facts["tokenizer"] != _fingerprint(self.bundle):
+            raise ModelError(
+                f"{path}: was made with another tokenizer, as the data or Ossicle has changed since; "
+                "start in another folder."
+            )
+        restore(tensors_of(self.bundle.model), tensors["model"], "model")
+        return state, tensors
+
+    def _stage_run(self, state: State) -> StageRun:
+        stage = self.recipe.stages[state.stage]
+        torch.manual_seed(key_of(self.recipe.seed, stage.name, "objective"))
+        built = [(weight, cls(options, self.bundle)) for weight, cls, options in _objective_options(stage)]
+        model = self.bundle.model
+        device = next(model.parameters()).device
+        plan = BatchPlan(self.mixtures[state.stage], stage.seconds_per_batch, stage.rows_per_batch, stage.chunk_rows)
+        prepare = _Prepare(self.bundle.preparer(stage.augment), augmented=stage.augment is not None)
+        loader = Loader(plan, prepare, Batch.pack, workers=self.workers)
+        return StageRun(stage, model, model.parts(), Objectives(built).to(device), loader, state, self.recipe.seed)
+
+    def _save(self, state: State, tensors: Callable[[], dict[str, Tensors]], journal: Journal) -> None:
+        journal.sync()
+        save_checkpoint(self.out / "checkpoints", state, tensors(), {"tokenizer": _fingerprint(self.bundle)})
+
+
+@dataclass(frozen=True)
+class _Prepare:
+    """The loader's ``prepare``: the row's key becomes the seed of its augmentation."""
+
+    preparer: Preparer
+    augmented: bool
+
+    def __call__(self, chat: Conversation, row_key: str) -> Row:
+        return self.preparer(chat, augment_key=key_of(row_key) if self.augmented else None)
+
+
+def _mixture(recipe: Recipe, stage: Stage) -> Mixture:
+    return make_mixture(stage.data, f"stages.{stage.name}.data", seed=key_of(recipe.seed, stage.name))
+
+
+def _objective_options(stage: Stage) -> list[tuple[float, type[Any], Any]]:
+    """Weight, class and options of each objective; SpecError before anything is built."""
+    where = f"stages.{stage.name}.objective"
+    return [(weight, *build_options(objectives, mapping, where)) for weight, mapping in stage.objectives()]
+
+
+def _workers(asked: int | None) -> int:
+    return min(8, max(1, (os.cpu_count() or 2) // 2)) if asked is None else asked
+
+
+def _fingerprint(bundle: Bundle) -> str:
+    """Which token has which id."""
+    vocabulary = sorted(bundle.tokenizer.get_vocab().items(), key=lambda item: item[1])
+    return hashlib.sha256(repr(vocabulary).encode()).hexdigest()
+
+
+# --- the surroundings of a run ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _claimed(out: Path, recipe: Recipe) -> Iterator[None]:
+    """Make ``out`` this recipe's, and this process's while it runs.
+
+    Raises:
+        SpecError: it is another recipe's, or another process is at work in it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as lock:
+        if not _lock(lock.fileno()):
+            raise SpecError(f"{out}: another process is training in this folder; wait for it or choose another.")
+        file = out / "recipe.yaml"
+        if not file.exists():
+            with atomic_write(file) as temporary:
+                temporary.write_text(recipe.to_yaml(), encoding="utf-8")
+        elif found := first_difference(_comparable(read_yaml(file)), _comparable(recipe.to_mapping())):
+            key, old, new = found
+            was, now = dump_yaml(old, one_line=True), dump_yaml(new, one_line=True)
+            raise SpecError(
+                f"{out}: was begun with another recipe: {key} was {was} and is now {now}; "
+                "use the old value or another folder."
+            )
+        yield
+
+
+def _comparable(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved recipe without what doesn't change the result."""
+    stages = [{k: v for k, v in stage.items() if k not in _MAY_DIFFER} for stage in recipe.get("stages", [])]
+    return {**recipe, "stages": stages}
+
+
+def _lock(handle: int) -> bool:
+    """Whether this process now holds the file, until it ends. Not inherited by data workers, unlike ``flock``."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs in one folder are not noticed
+        return True
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Have torch choose kernels that give the same bits again, where it has them."""
+    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    fills = torch.utils.deterministic.fill_uninitialized_memory
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warned)
+        torch.utils.deterministic.fill_uninitialized_memory = fills
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """SIGINT and SIGTERM become a question that the loop asks between steps; a second one ends at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(number: int, _: Any) -> None:
+        asked.set()
+        signal.signal(number, before[number])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

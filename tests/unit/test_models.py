@@ -1,0 +1,241 @@
+"""Composing, answering, saving: one tiny random model, held to the promises."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForMultimodalLM, AutoProcessor
+
+from ossicle.audio import Audio
+from ossicle.batch import Batch
+from ossicle.chat import Conversation, Sampling, assistant, user
+from ossicle.models import Local, build, load, load_bundle, save
+from ossicle.models.decoding import DecodeLoop
+from ossicle.support.errors import DataError, ModelError, SpecError
+
+SPEC = {
+    "encoder": {"type": "melnet", "channels": [4, 8, 8, 16], "dim": 32, "layers": 1, "heads": 2, "window_s": 4.0},
+    "projector": {"type": "mlp", "stride": 2},
+    "language_model": {
+        "type": "qwen3",
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+    },
+    "tokenizer": {"vocab_size": 700},
+}
+GREEDY = Sampling(max_new_tokens=10)
+
+
+def sound(seconds: float, seed: int = 0) -> Audio:
+    x = np.random.default_rng(seed).standard_normal(round(seconds * 16_000)).astype(np.float32)
+    return Audio.from_samples(x * 0.1, 16_000)
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    torch.manual_seed(0)
+    made = build(SPEC, ["What is this? A dog, a bell."] * 20)
+    with torch.no_grad():  # wide enough weights that greedy replies differ from one another
+        for parameter in made.model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(8.0)
+    made.model.eval()
+    return made
+
+
+@pytest.fixture(scope="module")
+def chats():
+    shared = sound(2.1, 3)
+    return [
+        Conversation.of(user(sound(1.03, 1), "What is this?")),
+        Conversation.of(user(sound(3.7, 2), "Is a bell there?")),
+        Conversation.of(user("No sound at all.")),
+        Conversation.of(user(shared, " or ", sound(0.2, 4), "?"), assistant("One."), user(shared, "Why?")),
+    ]
+
+
+@pytest.fixture(scope="module")
+def lm(bundle):
+    return Local(bundle, "random")
+
+
+def test_a_batch_replies_as_each_alone(lm, chats):
+    together = [reply.text for reply in lm.generate(chats, GREEDY)]
+    assert together == [lm.generate([chat], GREEDY)[0].text for chat in chats]
+    assert len(set(together)) > 1
+
+
+def test_streaming_says_what_generate_says(lm, chats):
+    for chat in chats:
+        pieces = list(lm.stream(chat, GREEDY))
+        assert "".join(piece.text for piece in pieces).strip() == lm.generate([chat], GREEDY)[0].text
+        assert pieces[-1].reply is not None
+
+
+def test_logits_of_a_batch_equal_those_of_each_row(bundle, chats):
+    prepare = bundle.preparer()
+    rows = [prepare(chat, reply=True) for chat in chats]
+    with torch.inference_mode():
+        together = bundle.model(**Batch.pack(rows).inputs(pad_id=bundle.pad_id)).logits
+        for index, row in enumerate(rows):
+            alone = bundle.model(**Batch.pack([row]).inputs(pad_id=bundle.pad_id)).logits[0]
+            torch.testing.assert_close(together[index, : len(row.ids)], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_the_cache_changes_nothing(lm, bundle, chats):
+    text = lm.generate(chats[:1], GREEDY)[0].text
+    row = bundle.preparer()(chats[0], reply=True)
+    ids = list(row.ids)
+    for _ in range(GREEDY.max_new_tokens):
+        inputs = Batch.pack([row]).inputs(pad_id=bundle.pad_id)
+        inputs["input_ids"] = torch.tensor([ids])
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        with torch.inference_mode():
+            ids.append(int(bundle.model(**inputs, use_cache=False).logits[0, -1].argmax()))
+        if ids[-1] in bundle.renderer.end_ids:
+            break
+    said = [i for i in ids[len(row.ids) :] if i not in bundle.renderer.end_ids]
+    assert bundle.renderer.decode(said).strip() == text
+
+
+def test_requests_join_and_leave_between_tokens(lm, bundle, chats):
+    alone = [lm.generate([chat], GREEDY)[0].text for chat in chats]
+    loop = DecodeLoop(bundle)
+    prepare = bundle.preparer()
+    first = loop.add(prepare(chats[0], reply=True), GREEDY)
+    gone = loop.add(prepare(chats[1], reply=True), GREEDY)
+    loop.step()
+    late = loop.add(prepare(chats[3], reply=True), GREEDY)
+    loop.step()
+    loop.cancel(gone)
+    while loop.busy:
+        loop.step()
+    assert bundle.renderer.decode(first.ids).strip() == alone[0]
+    assert bundle.renderer.decode(late.ids).strip() == alone[3]
+    assert gone.finish_reason == "cancelled"
+    assert len(gone.ids) < GREEDY.max_new_tokens
+
+
+def test_a_seeded_draw_does_not_depend_on_its_neighbours(lm, chats):
+    warm = Sampling(max_new_tokens=10, temperature=1.5, top_p=0.9, seed=7)
+    together = [reply.text for reply in lm.generate(chats, warm)]
+    assert together == [lm.generate([chat], warm)[0].text for chat in chats]
+
+
+def test_scores_prefer_what_the_model_says(lm, chats):
+    said = lm.generate(chats[:1], Sampling(max_new_tokens=3))[0].text
+    (scores,) = lm.score(chats[:1], [[said, "Zebra xylophone quartz"]])
+    assert scores[0] > scores[1]
+
+
+def test_usage_counts_what_reached_the_model(lm):
+    reply = lm.generate([Conversation.of(user(sound(1.0), sound(2.0), "?"))], GREEDY)[0]
+    assert reply.audio_tokens == (7, 13)
+    assert reply.usage.audio_tokens == 20
+    assert reply.usage.audio_s == pytest.approx(3.0)
+
+
+def test_a_long_recording_is_asked_stretch_by_stretch(lm):
+    reply = lm.ask(sound(9.5), "What is this?", max_new_tokens=5)
+    assert [(s["start_s"], s["end_s"]) for s in reply.fields["stretches"]] == [(0, 4), (4, 8), (8, 9.5)]
+    assert reply.usage.audio_s == pytest.approx(9.5)
+    assert "".join(d.text for d in lm.stream(Conversation.of(user(sound(9.5), "What is this?")), Sampling(5))) == reply.text
+
+
+def test_a_long_recording_can_be_refused(bundle):
+    from ossicle.support.errors import AudioError
+
+    with pytest.raises(AudioError, match="longer than the 4 s"):
+        Local(bundle, "strict", long_audio="error").ask(sound(5.0), "?")
+
+
+def test_saved_and_loaded_it_is_the_same(bundle, lm, chats, tmp_path):
+    save(bundle, tmp_path / "m", files={"recipe.yaml": "name: x\n"})
+    again = load(str(tmp_path / "m"))
+    assert [r.text for r in again.generate(chats, GREEDY)] == [r.text for r in lm.generate(chats, GREEDY)]
+    assert (tmp_path / "m" / "recipe.yaml").read_text() == "name: x\n"
+
+
+def test_transformers_alone_says_the_same(bundle, lm, tmp_path):
+    save(bundle, tmp_path / "m")
+    model = AutoModelForMultimodalLM.from_pretrained(tmp_path / "m").eval()
+    processor = AutoProcessor.from_pretrained(tmp_path / "m")
+    audio = sound(1.37)
+    content = [{"type": "audio", "audio": audio.load(16_000)[0]}, {"type": "text", "text": "What is this?"}]
+    inputs = processor.apply_chat_template(
+        [{"role": "user", "content": content}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+        processor_kwargs={"audio_kwargs": {"sampling_rate": 16_000}},
+    )
+    row = bundle.preparer()(Conversation.of(user(audio, "What is this?")), reply=True)
+    assert inputs["input_ids"][0].tolist() == list(row.ids)
+    out = model.generate(**inputs, max_new_tokens=10, do_sample=False)[0, len(row.ids) :]
+    said = [i for i in out.tolist() if i not in bundle.renderer.end_ids]
+    assert bundle.renderer.decode(said).strip() == lm.ask(audio, "What is this?", max_new_tokens=10).text
+
+
+def test_gradients_reach_all_parts(bundle):
+    row = bundle.preparer()(Conversation.of(user(sound(1.0), "?"), assistant("A dog.")))
+    inputs = Batch.pack([row]).inputs(pad_id=bundle.pad_id)
+    labels = inputs["input_ids"].masked_fill(~Batch.pack([row]).trained_mask(), -100)
+    bundle.model.zero_grad()
+    bundle.model(**inputs, labels=labels).loss.backward()
+    for name, part in bundle.model.parts().items():
+        assert all(p.grad is not None for p in part.parameters()), name
+
+
+def test_a_window_shared_by_rows_is_encoded_once(bundle):
+    audio = sound(1.0)
+    prepare = bundle.preparer()
+    batch = Batch.pack([prepare(Conversation.of(user(audio, text), assistant("x"))) for text in "abc"])
+    assert len(batch.windows) == 1
+    assert batch.window_of_slot == (0, 0, 0)
+
+
+def test_a_wrong_count_of_audio_tokens_is_refused(bundle):
+    inputs = Batch.pack([bundle.preparer()(Conversation.of(user(sound(1.0), "?")))]).inputs(pad_id=bundle.pad_id)
+    inputs["input_ids"] = inputs["input_ids"][:, 2:]
+    inputs["attention_mask"] = inputs["attention_mask"][:, 2:]
+    with pytest.raises(DataError, match="room for"):
+        bundle.model(**inputs)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"encoder": {"type": "melnett"}}, "Did you mean 'melnet'"),
+        ({"encoder": {"type": "melnet", "layer": 2}}, "layers"),
+        ({"projector": {"type": "mlp", "dim_out": 8}}, "dim_out"),
+        ({"language_model": {"type": "qwenn3"}}, "qwenn3"),
+        ({"language_model": {"id": "/no/such/folder"}}, "/no/such/folder"),
+    ],
+)
+def test_a_spec_that_cannot_be_built_says_why(change, words):
+    from ossicle.support.errors import OssicleError
+
+    with pytest.raises(OssicleError, match=words):
+        build({**SPEC, **change}, ["text"] * 20)
+
+
+def test_unknown_models_and_broken_folders_are_named(tmp_path):
+    with pytest.raises(ModelError, match="no model 'tinny'"):
+        load("tinny")
+    (tmp_path / "config.json").write_text('{"model_type": "whisper"}')
+    with pytest.raises(ModelError, match="not one made by Ossicle"):
+        load_bundle(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "ossicle"}')
+    with pytest.raises(ModelError, match="incomplete"):
+        load_bundle(tmp_path)
+    with pytest.raises(ModelError, match="device"):
+        load("tiny", device="cuda:99")
+
+
+def test_an_integration_that_is_not_there_is_refused():
+    with pytest.raises(SpecError, match="prompt"):
+        build({**SPEC, "integration": "telepathy"}, ["text"] * 20)
