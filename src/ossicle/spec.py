@@ -92,9 +92,8 @@ def build_options(registry: Registry[Any], mapping: Mapping[str, Any], where: st
         SpecError: no ``type``, an unknown type, or options that do not fit.
     """
     if not isinstance(mapping, Mapping) or not isinstance(mapping.get("type"), str):
-        raise SpecError(
-            f"{where}: expected a {registry.kind}, {{type: one of {', '.join(registry.names())}}}, not {_shown(mapping)}."
-        )
+        known = ", ".join(registry.names())
+        raise SpecError(f"{where}: expected a {registry.kind}, {{type: one of {known}}}, not {_shown(mapping)}.")
     try:
         cls = registry.get(mapping["type"])
     except RegistryError as error:

@@ -142,7 +142,10 @@ def test_a_long_recording_is_asked_stretch_by_stretch(lm):
     reply = lm.ask(sound(9.5), "What is this?", max_new_tokens=5)
     assert [(s["start_s"], s["end_s"]) for s in reply.fields["stretches"]] == [(0, 4), (4, 8), (8, 9.5)]
     assert reply.usage.audio_s == pytest.approx(9.5)
-    assert "".join(d.text for d in lm.stream(Conversation.of(user(sound(9.5), "What is this?")), Sampling(5))) == reply.text
+    assert (
+        "".join(d.text for d in lm.stream(Conversation.of(user(sound(9.5), "What is this?")), Sampling(5)))
+        == reply.text
+    )
 
 
 def test_a_long_recording_can_be_refused(bundle):

@@ -6,6 +6,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from ossicle.registry import Registry
 from ossicle.spec import Spec, build_options, dump_yaml, first_difference, json_schema, load_spec, parse_yaml
@@ -25,13 +26,13 @@ class Item(Spec):
     name: str
     steps: int = 3
     inner: Inner = Inner()
-    how: dict[Literal["encoder", "projector"], Literal["frozen", "full"]] = {}
+    how: dict[Literal["encoder", "projector"], Literal["frozen", "full"]] = Field(default_factory=dict)
 
 
 class Whole(Spec):
     """A recipe."""
 
-    encoder: dict = {}
+    encoder: dict = Field(default_factory=dict)
     items: tuple[Item, ...] = ()
     flag: bool = False
     word: str = ""

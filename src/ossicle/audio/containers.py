@@ -19,23 +19,30 @@ from ossicle.support.extras import require
 if TYPE_CHECKING:
     import av
 
-_SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (  # offset, bytes there, FFmpeg's name, ours
-    (4, b"ftyp", "mp4", "m4a/mp4/mov"),
-    (0, b"\x1a\x45\xdf\xa3", "matroska", "webm/mkv"),
-    (0, b"\xff\xf1", "aac", "aac"),
-    (0, b"\xff\xf9", "aac", "aac"),
-    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf", "wma"),
-    (0, b"FLV\x01", "flv", "flv"),
-    (0, b"#!AMR", "amr", "amr"),
-    (8, b"AVI ", "avi", "avi"),
-    (0, b"G\x40", "mpegts", "mpeg-ts"),
+_SIGNATURES = (  # offset, bytes there, FFmpeg's name of the container
+    (4, b"ftyp", "mp4"),
+    (0, b"\x1a\x45\xdf\xa3", "matroska"),
+    (0, b"\xff\xf1", "aac"),
+    (0, b"\xff\xf9", "aac"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
+    (0, b"FLV\x01", "flv"),
+    (0, b"#!AMR", "amr"),
+    (8, b"AVI ", "avi"),
+    (0, b"G\x40", "mpegts"),
 )
+_KNOWN_AS = {
+    "mp4": "m4a, mp4 or mov",
+    "matroska": "webm or mkv",
+    "asf": "wma",
+    "mpegts": "an MPEG stream",
+    "ogg": "several recordings in one Ogg file",
+}
 HEAD = 16  # bytes that tell the container
 
 
 def sniff(head: bytes) -> str | None:
     """FFmpeg's name of the container that begins with ``head``; None if it isn't one left to FFmpeg."""
-    return next((ffmpeg for at, magic, ffmpeg, _ in _SIGNATURES if head[at : at + len(magic)] == magic), None)
+    return next((ffmpeg for at, magic, ffmpeg in _SIGNATURES if head[at : at + len(magic)] == magic), None)
 
 
 def header(content: Encoded, container: str) -> Header:
@@ -96,7 +103,7 @@ def _pyav(content: Encoded, container: str) -> av:
     try:
         return require("av", extra="av")
     except MissingExtraError as error:
-        ours = next(name for _, _, ffmpeg, name in _SIGNATURES if ffmpeg == container)
         raise AudioError(
-            f"{content.name} is {ours}, which needs the av extra: pip install 'ossicle[av]', or convert it to wav."
+            f"{content.name} is {_KNOWN_AS.get(container, container)}, which needs the av extra: "
+            "pip install 'ossicle[av]', or convert it to wav."
         ) from error

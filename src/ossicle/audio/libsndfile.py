@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import soundfile
 
-from ossicle.audio import mp3
+from ossicle.audio import containers, mp3, ogg
 from ossicle.audio.content import BLOCK, Encoded, Header
 from ossicle.support.errors import AudioError
 
@@ -27,14 +27,30 @@ def header(content: Encoded) -> Header | None:
             sound_format = sound.format
     except soundfile.LibsndfileError:
         return None
-    if sound_format == "MP3":
-        with content.open() as file:
-            if not mp3.count_is_true(file):
-                return _counted(content, found._replace(blocks=mp3_blocks))
-        return found._replace(blocks=true_mp3_blocks)
-    if found.num_samples > _UNKNOWN:
-        return _counted(content, found._replace(blocks=unbounded_blocks))
-    return found
+    return _CORRECTED.get(sound_format, _checked)(content, found)
+
+
+def _checked(content: Encoded, found: Header) -> Header:
+    if found.num_samples < _UNKNOWN:
+        return found
+    return _counted(content, found._replace(blocks=unbounded_blocks))
+
+
+def _checked_mp3(content: Encoded, found: Header) -> Header:
+    with content.open() as file:
+        if mp3.count_is_true(file):
+            return found._replace(blocks=mp3_blocks)
+    return _counted(content, found._replace(blocks=miscounted_mp3_blocks))
+
+
+def _checked_ogg(content: Encoded, found: Header) -> Header:
+    with content.open() as file:
+        if ogg.is_chained(file):
+            return containers.header(content, "ogg")
+    return _checked(content, found._replace(blocks=ogg_blocks))
+
+
+_CORRECTED = {"MP3": _checked_mp3, "OGG": _checked_ogg}  # by libsndfile's name of the format
 
 
 def blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
@@ -44,14 +60,23 @@ def blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
         yield from _read(sound, stop - start)
 
 
-def true_mp3_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
+def mp3_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
     """As :func:`blocks`, begun half a second early: mp3 frames borrow bits and overlap from those before."""
     with _opened(content, soundfile.SoundFile(content.for_libsndfile())) as sound:
         early = sound.seek(max(0, start - sound.samplerate // 2))
         yield from _dropped(_read(sound, stop - early), start - early)
 
 
-def mp3_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
+def ogg_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
+    """As :func:`blocks`, begun early, and always before the last page."""
+    with content.open() as file:
+        until = ogg.seekable_until(file)
+    with _opened(content, soundfile.SoundFile(content.for_libsndfile())) as sound:
+        early = sound.seek(max(0, min(start, until) - sound.samplerate // 2))
+        yield from _dropped(_read(sound, stop - early), start - early)
+
+
+def miscounted_mp3_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
     """Decode an mp3 that misstates its length, from its beginning."""
     with _opened(content, _Unbounded(mp3.Endless(content.open()))) as sound:
         yield from _dropped(_read(sound, stop), start)

@@ -56,8 +56,8 @@ def log_mel(
     Raises:
         SpecError: a band would hold no frequency bin, or the sizes contradict one another.
     """
-    if not hop > 0 or not 0 < win <= n_fft:
-        raise SpecError(f"log-mel needs 0 < win <= n_fft and 0 < hop, not win={win}, n_fft={n_fft}, hop={hop}.")
+    if not (0 < win <= n_fft and 0 < hop <= n_fft):
+        raise SpecError(f"log-mel needs win and hop in 1 to n_fft, not win={win}, hop={hop}, n_fft={n_fft}.")
     samples_T = torch.as_tensor(samples_T, dtype=torch.float32)
     if samples_T.ndim != 1:
         raise ValueError(f"log_mel takes mono samples of shape [T], not {list(samples_T.shape)}.")
@@ -65,7 +65,7 @@ def log_mel(
     num_frames = num_mel_frames(len(samples_T), hop)
     if num_frames == 0:
         return samples_T.new_zeros(0, n_mels)
-    left = (n_fft - hop) // 2  # negative when hops are longer than windows: then samples are skipped
+    left = (n_fft - hop) // 2
     right = (num_frames - 1) * hop + n_fft - left - len(samples_T)
     padded_T = torch.nn.functional.pad(samples_T, (left, right))
     window = torch.hann_window(win, device=samples_T.device)

@@ -5,7 +5,6 @@ it then stops reading there, so a wrong count loses sound without a word. Counti
 millisecond per minute and tells whether the count can be believed.
 """
 
-import mmap
 from typing import BinaryIO
 
 _BITRATES_KBPS = {  # (version is MPEG-1, layer) -> by index; ISO 11172-3 and 13818-3
@@ -26,20 +25,19 @@ def count_is_true(file: BinaryIO) -> bool:
     Args:
         file: the whole mp3, a real file or one in memory.
     """
-    data = _as_bytes(file)
-    first = first_frame(data)
-    stated = _stated_count(data, first)
-    return stated is not None and stated == _num_frames(data, first + _frame_length(data, first))
+    first = first_frame(file)
+    stated = _stated_count(file, first)
+    return stated is not None and stated == _walk(file, first + _frame_length(file, first))[0]
 
 
-def first_frame(data: bytes | mmap.mmap) -> int:
+def first_frame(file: BinaryIO) -> int:
     """Where the first frame begins that another (or the end) follows; the file's length if none does."""
-    position = _tag_length(data)
-    for offset in range(position, min(position + _SEARCH, len(data))):
-        length = _frame_length(data, offset)
-        if length and (offset + length >= len(data) or _frame_length(data, offset + length)):
+    position, size = _tag_length(file), _size(file)
+    for offset in range(position, min(position + _SEARCH, size)):
+        length = _frame_length(file, offset)
+        if length and (offset + length >= size or _frame_length(file, offset + length)):
             return offset
-    return len(data)
+    return size
 
 
 class Endless:
@@ -52,10 +50,11 @@ class Endless:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        data = _as_bytes(file)
-        first = first_frame(data)
-        self._start = first if _stated_count(data, first) is None else first + _frame_length(data, first)
-        self._length = len(data) - self._start
+        first = first_frame(file)
+        self._start = first if _stated_count(file, first) is None else first + _frame_length(file, first)
+        end = _walk(file, self._start)[1]
+        broken_end = _frame_length(file, end) > 0  # libmpg123 calls half a frame at the end an error
+        self._length = (end if broken_end else _size(file)) - self._start
         self._position = 0
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -70,6 +69,8 @@ class Endless:
 
     def read(self, size: int = -1) -> bytes:
         """As a file's; empty where the claim exceeds the truth."""
+        if self._position >= self._length * self._FACTOR - 128:
+            return bytes(128)[:size]  # libmpg123 gives up if it cannot look for an ID3v1 tag there
         if self._position >= self._length:
             return b""
         self._file.seek(self._start + self._position)
@@ -82,25 +83,28 @@ class Endless:
         self._file.close()
 
 
-def _as_bytes(file: BinaryIO) -> bytes | mmap.mmap:
-    """The whole file, mapped rather than read where it lies on a disk."""
-    if hasattr(file, "getvalue"):
-        return file.getvalue()
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def _bytes_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Some bytes; cheap, as Python's files keep their buffer when they are moved within it."""
+    file.seek(offset)
+    return file.read(size)
 
 
-def _tag_length(data: bytes | mmap.mmap) -> int:
+def _size(file: BinaryIO) -> int:
+    return file.seek(0, 2)
+
+
+def _tag_length(file: BinaryIO) -> int:
     """Bytes taken by ID3v2 tags at the front (each with its length in seven-bit bytes)."""
     end = 0
-    while data[end : end + 3] == b"ID3" and len(data) >= end + 10:
-        a, b, c, d = data[end + 6 : end + 10]
+    while (header := _bytes_at(file, end, 10))[:3] == b"ID3" and len(header) == 10:
+        a, b, c, d = header[6:]
         end += 10 + (a << 21 | b << 14 | c << 7 | d)
     return end
 
 
-def _frame_length(data: bytes | mmap.mmap, offset: int) -> int:
+def _frame_length(file: BinaryIO, offset: int) -> int:
     """Bytes of the frame whose header stands at ``offset``; 0 if none does."""
-    header = data[offset : offset + 4]
+    header = _bytes_at(file, offset, 4)
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return 0
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
@@ -114,21 +118,22 @@ def _frame_length(data: bytes | mmap.mmap, offset: int) -> int:
     return (72 if layer == 3 and version != 3 else 144) * bits_per_s // rate + padding
 
 
-def _stated_count(data: bytes | mmap.mmap, first: int) -> int | None:
+def _stated_count(file: BinaryIO, first: int) -> int | None:
     """The number of frames that the Xing or Info frame at ``first`` promises to follow it."""
-    header = data[first : first + 4]
+    header = _bytes_at(file, first, 4)
     if len(header) < 4:
         return None
     is_mpeg1, is_mono = header[1] >> 3 & 3 == 3, header[3] >> 6 == 3
     side = (17 if is_mono else 32) if is_mpeg1 else (9 if is_mono else 17)
-    tag = data[first + 4 + side : first + 16 + side]
+    tag = _bytes_at(file, first + 4 + side, 12)
     if tag[:4] not in (b"Xing", b"Info") or not int.from_bytes(tag[4:8], "big") & 1:
         return None
     return int.from_bytes(tag[8:12], "big")
 
 
-def _num_frames(data: bytes | mmap.mmap, offset: int) -> int:
-    count = 0
-    while length := _frame_length(data, offset):
+def _walk(file: BinaryIO, offset: int) -> tuple[int, int]:
+    """How many whole frames follow one another from ``offset``, and where they end."""
+    count, size = 0, _size(file)
+    while (length := _frame_length(file, offset)) and offset + length <= size:
         offset, count = offset + length, count + 1
-    return count
+    return count, offset

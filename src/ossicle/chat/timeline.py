@@ -54,6 +54,7 @@ _SPAN = re.compile(
     rf"(?<![\d.:])(?:\bfrom\s+|\bbetween\s+)?{_TIME}\s*(?:-+>?|–|—|→|\bto\b|\buntil\b|\btill\b|\band\b)\s*{_TIME}",
     re.IGNORECASE,
 )
+_NUMBERING = re.compile(r"^\s*\d+[.)]\s+", re.MULTILINE)
 _EDGE = " \t\r\n;,.:=|*•-–—()[]\"'"
 _JOINING = re.compile(r"(?:^(?:and|then|and then)\s+)|(?:[\s,;]+(?:and|then|and then)$)", re.IGNORECASE)
 
@@ -64,6 +65,7 @@ def read_timeline(text: str) -> list[Heard]:
     Labels may stand after their times (``0.5s to 1.7s dog``) or before (``dog: 0.5-1.7 s``);
     which, is decided once for the whole text by where the first one stands.
     """
+    text = _NUMBERING.sub("", text)
     found = list(_SPAN.finditer(text))
     if not found:
         return []

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from ossicle.data.keys import key_of, shuffled
 from ossicle.data.mixture import Mixture
 
+_FILL = 0.95  # of seconds_per_batch, on average: rows don't fit together exactly
+
 
 class Position(NamedTuple):
     """The next batch: number ``batch`` of chunk ``chunk``. The whole state of a stream of batches."""
@@ -30,9 +32,9 @@ class PlannedBatch(NamedTuple):
 class BatchPlan:
     """Cuts a mixture's stream into batches.
 
-    ``chunk_rows`` rows at a time are put in order of length (by octave; within one the order is the mixture's, so
-    that rows of one source don't gather because they happen to be equally long), cut so that no batch holds more than
-    ``seconds_per_batch`` (a longer row goes alone), and the batches shuffled.
+    ``chunk_rows`` rows at a time are put in order of length (by third of an octave; within one the order is the
+    mixture's, so that rows of one source don't gather because they happen to be equally long), cut into batches of
+    about equal seconds, none with more than ``seconds_per_batch`` (a longer row goes alone), and the batches shuffled.
 
     Args:
         mixture: the rows.
@@ -44,42 +46,43 @@ class BatchPlan:
     mixture: Mixture
     seconds_per_batch: float
     rows_per_batch: int | None = None
-    chunk_rows: int = 512
+    chunk_rows: int = 256
 
     def batches(self, start: Position = Position()) -> Iterator[PlannedBatch]:
         """The endless stream of batches from ``start`` on."""
         chunk, batch = start
         while True:
-            planned = self.chunk(chunk)
-            for number in range(batch, len(planned)):
-                last = number + 1 == len(planned)
-                after = Position(chunk + 1, 0) if last else Position(chunk, number + 1)
-                rows, seconds = planned[number]
-                yield PlannedBatch(rows, seconds, after)
+            yield from self.chunk(chunk)[batch:]
             chunk, batch = chunk + 1, 0
 
-    def chunk(self, chunk: int) -> list[tuple[tuple[int, ...], float]]:
-        """The batches of one chunk, in the order in which they are used: stream rows and seconds."""
+    def chunk(self, chunk: int) -> list[PlannedBatch]:
+        """The batches of one chunk, in the order in which they are used."""
         start = chunk * self.chunk_rows
         lengths = [(k, self.mixture.seconds(self.mixture.place(k))) for k in range(start, start + self.chunk_rows)]
-        lengths.sort(key=lambda item: _octave(item[1]))
+        lengths.sort(key=lambda item: _third(item[1]))
         batches = self._cut(lengths)
         key = key_of(self.mixture.seed, "batches", chunk)
-        return [batches[shuffled(n, len(batches), key)] for n in range(len(batches))]
+        afters = [*(Position(chunk, n) for n in range(1, len(batches))), Position(chunk + 1, 0)]
+        return [PlannedBatch(*batches[shuffled(n, len(batches), key)], after) for n, after in enumerate(afters)]
 
     def _cut(self, lengths: list[tuple[int, float]]) -> list[tuple[tuple[int, ...], float]]:
+        """Equal shares, so that no small batch is left over whose few rows would weigh as much as many."""
+        whole = sum(seconds for _, seconds in lengths)
+        share = whole / max(1, math.ceil(whole / (_FILL * self.seconds_per_batch)))
         batches: list[tuple[tuple[int, ...], float]] = []
         rows: list[int] = []
-        total = 0.0
+        total = before = 0.0
         for k, seconds in lengths:
             full = total + seconds > self.seconds_per_batch or len(rows) == self.rows_per_batch
-            if rows and full:
+            if rows and (full or before + seconds / 2 > share * (len(batches) + 1)):
                 batches.append((tuple(rows), total))
                 rows, total = [], 0.0
             rows.append(k)
             total += seconds
+            before += seconds
         return [*batches, (tuple(rows), total)]
 
 
-def _octave(seconds: float) -> int:
-    return math.floor(math.log2(max(seconds, 0.5)))
+def _third(seconds: float) -> int:
+    """Rows of one third of an octave waste about a tenth of their batch on padding."""
+    return math.floor(3 * math.log2(max(seconds, 0.5)))

@@ -59,7 +59,7 @@ class Loader(Generic[R, B]):
         loader = DataLoader(
             self._rows,
             batch_size=None,
-            sampler=_Planned(self.plan, start),
+            sampler=_Planned(self.plan, start, known := {}, ahead=self._workers > 0),
             num_workers=self._workers,
             prefetch_factor=self._prefetch if self._workers else None,
             worker_init_fn=_start_worker,
@@ -74,7 +74,10 @@ class Loader(Generic[R, B]):
                     loaded = unwrap(loaded)
                 if isinstance(loaded, _Failure):
                     loaded.raise_here()
-                yield loaded
+                elif isinstance(loaded, _Chunk):
+                    known[loaded.number] = loaded.batches
+                else:
+                    yield loaded
         finally:
             if self._workers:
                 stream._shutdown_workers()  # type: ignore[attr-defined]  # else they live until collected
@@ -90,14 +93,29 @@ class _Failure(NamedTuple):
         raise getattr(errors, self.kind, DataError)(self.message)
 
 
+class _Ahead(NamedTuple):
+    """Asks a worker for the plan of a chunk: asking sources for seconds may take long, and here it costs no step."""
+
+    number: int
+
+
+class _Chunk(NamedTuple):
+    """The plan of a chunk."""
+
+    number: int
+    batches: list[PlannedBatch]
+
+
 class _Batches(Dataset[Any]):
-    """Planned batch → prepared batch."""
+    """Planned batch → prepared batch; number of a chunk → its plan."""
 
     def __init__(self, plan: BatchPlan, prepare: Prepare[Any], pack: Pack[Any, Any], *, wrapped: bool) -> None:
         self._plan, self._prepare, self._pack, self._wrapped = plan, prepare, pack, wrapped
 
-    def __getitem__(self, planned: PlannedBatch) -> Loaded[Any] | Parcel | _Failure:
+    def __getitem__(self, planned: PlannedBatch | _Ahead) -> Loaded[Any] | _Chunk | Parcel | _Failure:
         try:
+            if isinstance(planned, _Ahead):
+                return _Chunk(planned.number, self._plan.chunk(planned.number))
             rows = [row for k in planned.rows for row in self._prepare_all(k)]
             loaded = Loaded(self._pack(rows), planned.seconds, len(planned.rows), planned.after)
             return wrap(loaded) if self._wrapped else loaded
@@ -116,13 +134,24 @@ class _Batches(Dataset[Any]):
 
 
 class _Planned:
-    """The plan as a sampler: what it yields is what ``_Batches`` is asked for."""
+    """The plan as a sampler: what it yields is what ``_Batches`` is asked for.
 
-    def __init__(self, plan: BatchPlan, start: Position) -> None:
-        self._plan, self._start = plan, start
+    Args:
+        known: plans of chunks by number, as they come back from workers; those that don't come in time are made here.
+        ahead: have workers plan each next chunk.
+    """
 
-    def __iter__(self) -> Iterator[PlannedBatch]:
-        return self._plan.batches(self._start)
+    def __init__(self, plan: BatchPlan, start: Position, known: dict[int, list[PlannedBatch]], *, ahead: bool) -> None:
+        self._plan, self._start, self._known, self._ahead = plan, start, known, ahead
+
+    def __iter__(self) -> Iterator[PlannedBatch | _Ahead]:
+        chunk, batch = self._start
+        while True:
+            planned = self._known.pop(chunk, None) or self._plan.chunk(chunk)
+            if self._ahead:
+                yield _Ahead(chunk + 1)
+            yield from planned[batch:]
+            chunk, batch = chunk + 1, 0
 
 
 def _located(error: OssicleError, place: Place) -> str:

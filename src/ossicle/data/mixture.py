@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ossicle.chat import Conversation
 from ossicle.data.keys import key_of, shuffled
-from ossicle.data.source import Checked, Source, make_source
+from ossicle.data.source import Checked, Source, Worded, make_source
 from ossicle.support.errors import DataError, SpecError
 
 _ENDLESS_STARTS = 1 << 40
@@ -80,13 +80,13 @@ class Mixture:
             if isinstance(source, Checked):
                 source.check()
 
-    def texts(self, limit: int = 20_000) -> Iterator[str]:
-        """The texts of up to ``limit`` rows of each source, for training a tokenizer; the same on every call."""
+    def texts(self, limit: int = 20_000, endless: int = 2_000) -> Iterator[str]:
+        """Texts for training a tokenizer, the same on every call: of up to ``limit`` rows of each finite source, and
+        ``endless`` rows of those without end."""
         for name, source in self.sources.items():
-            for n in range(min(limit, source.num_rows or limit)):
-                for chat in self.rows(self._nth(name, n)):
-                    for message in chat.messages:
-                        yield from (part for part in message.parts if isinstance(part, str))
+            for n in range(endless if source.num_rows is None else min(limit, source.num_rows)):
+                place = self._nth(name, n)
+                yield from source.texts(place.index) if isinstance(source, Worded) else _texts(self.rows(place))
 
     def _nth(self, name: str, n: int) -> Place:
         num_rows = self.sources[name].num_rows
@@ -94,6 +94,12 @@ class Mixture:
             return Place(name, key_of(self.seed, name) % _ENDLESS_STARTS + n)
         epoch, at = divmod(n, num_rows)
         return Place(name, shuffled(at, num_rows, key_of(self.seed, name, epoch)))
+
+
+def _texts(chats: tuple[Conversation, ...]) -> Iterator[str]:
+    for chat in chats:
+        for message in chat.messages:
+            yield from (part for part in message.parts if isinstance(part, str))
 
 
 def make_mixture(data: Mapping[str, Mapping[str, Any]], where: str, *, seed: int) -> Mixture:

@@ -35,6 +35,15 @@ class Checked(Protocol):
         ...
 
 
+@runtime_checkable
+class Worded(Protocol):
+    """A source that knows its words without making the sound."""
+
+    def texts(self, index: int) -> tuple[str, ...]:
+        """Every text of ``rows(index)``."""
+        ...
+
+
 sources: Registry[Source] = Registry("source", "ossicle.data.sources", "ossicle.synthesis.sources")
 
 

@@ -33,12 +33,10 @@ class MelnetOptions(Options):
     """log10 units kept below the loudest mel cell of a window (8 = 80 dB)."""
 
 
-class ChannelNorm(nn.LayerNorm):
-    """Layer norm over the channels of [B, C, T, M]. Unlike batch norm it knows neither the batch nor the padding."""
-
-    def forward(self, x_BCTM: Tensor) -> Tensor:
-        """Normalise each point."""
-        return super().forward(x_BCTM.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+def norm(channels: int) -> nn.BatchNorm2d:
+    """Batch norm. On a few thousand clips it learns about twice as fast as layer, group or frame norm, and once trained
+    it is a fixed scale, which knows neither the batch nor the padding."""
+    return nn.BatchNorm2d(channels, momentum=0.05)
 
 
 class Residual(nn.Module):
@@ -46,7 +44,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm1, self.norm2 = ChannelNorm(channels), ChannelNorm(channels)
+        self.norm1, self.norm2 = norm(channels), norm(channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 

@@ -80,28 +80,30 @@ class OssicleModel(OssiclePreTrainedModel):
     ) -> BaseModelOutputWithPooling:
         """``pooler_output`` holds the real tokens of all runs, flat, in the order in which the rows read them."""
         tokens = self.encode(input_features, feature_lengths)
-        order = range(len(input_features)) if audio_windows is None else audio_windows.tolist()
-        lengths = tokens.lengths_B.tolist()
-        flat = torch.cat([tokens.x_BFD[window, : lengths[window]] for window in order])
-        return BaseModelOutputWithPooling(last_hidden_state=tokens.x_BFD, pooler_output=flat)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=tokens.x_BFD, pooler_output=flatten_runs(tokens, audio_windows)
+        )
 
-    def embed(self, input_ids: Tensor, input_features: Tensor | None = None, **audio: Any) -> Tensor:
+    def embed(self, input_ids: Tensor, audio_KD: Tensor | None = None) -> Tensor:
         """The one place where sound meets text.
 
+        Args:
+            input_ids: [N, L], with the audio token wherever one of ``audio_KD`` goes.
+            audio_KD: audio tokens of all rows, in order.
+
         Raises:
-            DataError: the windows give another number of tokens than the rows have room for.
+            DataError: the sound gives another number of tokens than the rows have room for.
         """
         x_NLD = self.get_input_embeddings()(input_ids)
         is_audio_NL = input_ids == self.config.audio_token_id
-        if input_features is None:
+        if audio_KD is None:
             return x_NLD
-        flat = self.get_audio_features(input_features, **audio).pooler_output.to(x_NLD.dtype)
-        if int(is_audio_NL.sum()) != len(flat):
+        if int(is_audio_NL.sum()) != len(audio_KD):
             raise DataError(
-                f"the rows have room for {int(is_audio_NL.sum())} audio tokens and the sound gave {len(flat)}; "
+                f"the rows have room for {int(is_audio_NL.sum())} audio tokens and the sound gave {len(audio_KD)}; "
                 "render and prepare with one Preparer."
             )
-        return x_NLD.masked_scatter(is_audio_NL[..., None].expand_as(x_NLD), flat)
+        return x_NLD.masked_scatter(is_audio_NL[..., None].expand_as(x_NLD), audio_KD.to(x_NLD.dtype))
 
     def forward(
         self,
@@ -117,9 +119,10 @@ class OssicleModel(OssiclePreTrainedModel):
     ) -> BaseModelOutputWithPast:
         """Hidden states of every position."""
         if inputs_embeds is None:
-            inputs_embeds = self.embed(
-                input_ids, input_features, feature_lengths=feature_lengths, audio_windows=audio_windows
-            )
+            audio_KD = None
+            if input_features is not None:
+                audio_KD = self.get_audio_features(input_features, feature_lengths, audio_windows).pooler_output
+            inputs_embeds = self.embed(input_ids, audio_KD)
         return self.language_model(
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
@@ -127,6 +130,13 @@ class OssicleModel(OssiclePreTrainedModel):
             past_key_values=past_key_values,
             **kwargs,
         )
+
+
+def flatten_runs(tokens: Frames, audio_windows: Tensor | None = None) -> Tensor:
+    """The real tokens of each run of audio tokens, end to end [ΣK, D]; a window may fill several runs."""
+    lengths = tokens.lengths_B.tolist()
+    order = range(len(lengths)) if audio_windows is None else audio_windows.tolist()
+    return torch.cat([tokens.x_BFD[window, : lengths[window]] for window in order])
 
 
 class LALM(OssiclePreTrainedModel, GenerationMixin):

@@ -133,8 +133,8 @@ def _draw_rows(axes: Axes, events: Sequence[Event], labels: Sequence[str], colou
             if event.label == label:
                 width_s = max(event.end_s - event.start_s, 0.02 * seconds_per_inch)  # an instant is still seen
                 axes.barh(row, width_s, left=event.start_s, height=0.64, color=colours[label], linewidth=0)
-                if width_s > 0.95 * seconds_per_inch:
-                    times = f"{_clock(event.start_s)} – {_clock(event.end_s)}"
+                times = f"{_clock(event.start_s)} – {_clock(event.end_s)}"
+                if width_s > (0.15 + 0.075 * len(times)) * seconds_per_inch:
                     axes.text(
                         event.start_s + 0.07 * seconds_per_inch,
                         row,

@@ -1,16 +1,14 @@
 """Labelled recordings to build scenes from, and the shelf they stand on."""
 
 import csv
-import hashlib
 import json
 import math
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +16,10 @@ from ossicle.audio import Audio
 from ossicle.support.errors import DataError, nearest
 from ossicle.synthesis.activity import Activity, active_part
 from ossicle.synthesis.chance import one_of, weighted
-from ossicle.synthesis.confusable import VOICES, confusable
+from ossicle.synthesis.folds import fold_of_rows
+from ossicle.synthesis.readers import NOT_CLIPS, READERS, plain_row
 from ossicle.synthesis.rooms import Surroundings
-from ossicle.synthesis.sounds import SOUNDS, make_sound
-
-__all__ = ["SAMPLE_RATE", "Clip", "Library", "Recipe", "Take", "confusable", "fold_of_rows"]
+from ossicle.synthesis.sounds import RHYTHMIC, SOUNDS, make_sound
 
 SAMPLE_RATE = 16000
 PROCEDURAL = "procedural"
@@ -42,7 +39,8 @@ class Clip:
 
     ``label`` is what a person would say; ``tags`` is everything true of it; ``kind`` one of sound, instrument, digit,
     keyword, emotion, command, music, procedural; ``group`` what folds and speakers keep apart; ``text`` the words
-    spoken; ``fields`` what else its row says (slots, emotion, caption); ``source`` the set it is from; ``key`` its name, stable over machines.
+    spoken; ``fields`` what else its row says (slots, emotion, caption, gender); ``source`` the set it is from;
+    ``key`` its name, stable over machines.
     """
 
     key: str
@@ -76,7 +74,7 @@ class Clip:
 class Take:
     """A clip read once: int16 samples at full scale [T], the factor that restores their level, the active part."""
 
-    samples_T: np.ndarray
+    samples_T: np.ndarray  # noqa: N815
     scale: float
     activity: Activity
     level_db: float
@@ -86,120 +84,6 @@ class Take:
     def num_samples(self) -> int:
         """Length at ``SAMPLE_RATE``."""
         return len(self.samples_T)
-
-
-class Reading(NamedTuple):
-    """What one row of ``metadata.csv`` says about its recording."""
-
-    label: str
-    kind: str
-    tags: tuple[str, ...] = ()
-    text: str | None = None
-    fields: Mapping[str, Any] = {}
-
-
-# --- how the rows of each known set are read ----------------------------------------------------------------------
-
-
-def _plain(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
-    label = row["label"].replace("-", " ").replace("_", " ")
-    return Reading(label, "sound", ("speech",) if label in VOICES else (), row.get("text") or None)
-
-
-def _instrument(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
-    return Reading(row["label"], "instrument", ("musical instrument",))
-
-
-def _word(kind: str) -> Callable[[Mapping[str, str], Mapping[str, Any]], Reading]:
-    def read(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
-        return Reading(row["text"], kind, ("speech",), row["text"], {"gender": extra.get("gender")})
-
-    return read
-
-
-def _emotion(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
-    fields = {"emotion": row["label"], "gender": extra.get("speaker_gender")}
-    return Reading(row["label"], "emotion", ("speech",), None, fields)
-
-
-def _command(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
-    return Reading("spoken order", "command", ("speech",), None, {"slots": extra.get("slots", {})})
-
-
-def _cry(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
-    fields = {"reason_guessed": row["label"], "sex": extra.get("sex"), "age": extra.get("age")}
-    return Reading("baby crying", "sound", (), None, fields)
-
-
-def _music(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
-    kind, _, name = row["label"].partition(": ")
-    if kind == "animal":
-        return Reading(name, "sound", (), None, {"caption": row["text"]})
-    spoken = {
-        "solo trumpet": "trumpet",
-        "solo singing voice (Tagalog)": "singing",
-        "classical string orchestra": "string orchestra music",
-        "song": "song",
-    }
-    return Reading(spoken.get(name, f"{name} music"), "music", ("music",), None, {"caption": row["text"]})
-
-
-def _read_speech(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
-    words = re.sub(r"[^\w' ]+", " ", row["text"]).lower()
-    return Reading("speech", "sound", ("speech",), " ".join(words.split()) or None)
-
-
-Reader = Callable[[Mapping[str, str], Mapping[str, Any]], Reading]
-READERS: dict[str, Reader] = {
-    "noise_of_life": _plain,
-    "kitchen20": _plain,
-    "esc50_sample": _plain,
-    "instruments_fsd2018": _instrument,
-    "fsdd": _word("digit"),
-    "wake_word": _word("keyword"),
-    "emodb": _emotion,
-    "speech_intent": _command,
-    "donate_a_cry": _cry,
-    "music_and_animals": _music,
-    "asr_mini": _read_speech,
-}
-"""Sets whose rows mean something of their own; any other folder with a ``metadata.csv`` is read as plain sounds."""
-
-NOT_CLIPS = frozenset(("rir_and_noise", "spatial", "diarization_mini", "mmau"))
-"""Folders that hold no clips with one label each."""
-
-
-def fold_of_rows(rows: Sequence[tuple[str, str, str]], num_folds: int) -> list[int]:
-    """A fold 0 … ``num_folds``-1 for every ``(file, label, group)``, the same on every machine.
-
-    Where a set has more groups than labels, its groups are what must not straddle folds: they are taken in the order
-    of their SHA-256 and each goes to the fold that has least of their labels. Else the groups say nothing
-    (one per label), or are few speakers of everything; then each label's files, sorted, are cut into ``num_folds``
-    stretches, because neighbours by number are often cuts of one recording.
-    """
-    folds = [0] * len(rows)
-    if len({group for _, _, group in rows}) > len({label for _, label, _ in rows}):
-        members: dict[str, list[int]] = defaultdict(list)
-        for at, (_, _, group) in enumerate(rows):
-            members[group].append(at)
-        held: list[Counter[str]] = [Counter() for _ in range(num_folds)]
-        for group in sorted(members, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
-            labels = Counter(rows[at][1] for at in members[group])
-            fold = min(
-                range(num_folds),
-                key=lambda k: (sum(held[k][label] for label in labels), sum(held[k].values()), k),
-            )
-            held[fold].update(labels)
-            for at in members[group]:
-                folds[at] = fold
-        return folds
-    by_label: dict[str, list[int]] = defaultdict(list)
-    for at in sorted(range(len(rows)), key=lambda at: rows[at][0]):
-        by_label[rows[at][1]].append(at)
-    for ats in by_label.values():
-        for rank, at in enumerate(ats):
-            folds[at] = rank * num_folds // len(ats)
-    return folds
 
 
 class Library:
@@ -301,7 +185,7 @@ class Library:
         accept: Callable[[Clip], bool] | None = None,
         tries: int = 24,
     ) -> Clip | None:
-        """A set by weight (1 where not given), a label of it evenly, a clip of that evenly; None if none is accepted."""
+        """A set by weight (else 1), one of its labels evenly, one of its clips evenly; None if none is accepted."""
         names = self.sets()
         odds = [max(0.0, (weights or {}).get(name, 1.0)) for name in names]
         if not sum(odds):
@@ -324,6 +208,10 @@ class Library:
         if known is None:
             known = self._takes[key] = _take(self[key])
         return known
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What was read stays behind: another process reads for itself."""
+        return {**self.__dict__, "_takes": {}}
 
     def preload(self) -> "Library":
         """Read every clip now, so that worker processes made afterwards share it."""
@@ -353,7 +241,16 @@ def procedural_seed(split: str, fold: tuple[int, int] | None, held_out: bool) ->
 def procedural_clips(seeds: Iterable[int], labels: Iterable[str] | None = None) -> list[Clip]:
     """One clip of every procedural sound (or of ``labels``) for every seed."""
     return [
-        Clip(f"{PROCEDURAL}/{label}/{seed}", Recipe(label, seed), label, PROCEDURAL, "", (label,), None, "Apache-2.0", PROCEDURAL)
+        Clip(
+            key=f"{PROCEDURAL}/{label}/{seed}",
+            origin=Recipe(label, seed),
+            label=label,
+            kind=PROCEDURAL,
+            tags=(label,),
+            licence="Apache-2.0",
+            source=PROCEDURAL,
+            fields={"rhythmic": label in RHYTHMIC},
+        )
         for label in (labels or SOUNDS)
         for seed in seeds
     ]
@@ -435,7 +332,7 @@ def _clip_of_row(folder: Path, line: int, row: Mapping[str, str]) -> Clip:
         extra = json.loads(row.get("extra") or "{}")
     except json.JSONDecodeError as error:
         raise DataError(f"{where} has an 'extra' column that is not JSON ({error}).") from error
-    read = READERS.get(folder.name, _plain)(row, extra)
+    read = READERS.get(folder.name, plain_row)(row, extra)
     return Clip(
         key=f"{folder.name}/{row['file']}",
         origin=path,

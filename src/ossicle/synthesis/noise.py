@@ -22,9 +22,7 @@ def white(num_samples: int, seed: int) -> np.ndarray:
     return ((words - 131070) * np.float32(1.0 / 37837.2)).astype(np.float32)
 
 
-def shaped(
-    noise_T: np.ndarray, sample_rate: int, gain_of_hz: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
+def shaped(noise_T: np.ndarray, sample_rate: int, gain_of_hz: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """``noise_T`` with the magnitude response ``gain_of_hz`` (zero phase), at unit RMS; float32 [T]."""
     length = fast_length(len(noise_T))
     spectrum_F = np.fft.rfft(noise_T, length)

@@ -35,7 +35,14 @@ class SceneOptions(Spec):
     repeats: tuple[int, int] = (1, 5)
     """How many times a sound is heard in a scene made for counting."""
     layouts: Mapping[str, float] = Field(
-        default_factory=lambda: {"bare": 5, "single": 1.5, "scene": 4, "repeat": 2, "digits": 0.6, "empty": 0.3}
+        default_factory=lambda: {
+            "bare": 5,
+            "single": 1.5,
+            "scene": 4,
+            "repeat": 2,
+            "digits": 0.6,
+            "empty": 0.3,
+        }
     )
     """Odds of: a bare recording, one sound in context, several sounds, one sound repeated, spoken digits, nothing."""
     set_weights: Mapping[str, float] = Field(default_factory=dict)

@@ -39,7 +39,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Background:
-    """Steady noise: the recording called ``key``, or else a ``colour``, from ``offsets`` on, at an RMS of ``level_db``."""
+    """Steady noise at ``level_db`` (dBFS RMS): the recording ``key`` or else a ``colour``, from ``offsets`` on."""
 
     level_db: float
     offsets: tuple[int, int]

@@ -8,7 +8,7 @@ from ossicle.synthesis.plan import PLAIN, Background, Plan, PlannedEvent, Room, 
 from ossicle.synthesis.rooms import made_response
 
 CEILING = 0.99
-_FADE_IN, _FADE_OUT = 48, 240
+_FADE_LEAST, _FADE_IN, _FADE_OUT = 16, 160, 320
 
 
 def render(plan: Plan, library: Library) -> np.ndarray:
@@ -34,9 +34,10 @@ def render(plan: Plan, library: Library) -> np.ndarray:
 def _sound(event: PlannedEvent, plan: Plan, library: Library) -> tuple[np.ndarray, int]:
     """One event at its level, room included, and where in it the active part begins."""
     first, last = event.cut
-    dry_T = library.take(event.clip_key).samples_T[first:last].astype(np.float32)
+    take = library.take(event.clip_key)
+    dry_T = take.samples_T[first:last].astype(np.float32)
     if plan.fades:
-        _fade(dry_T, event)
+        _fade(dry_T, event, take.num_samples)
     before, after = event.lengths
     onset, offset = (round(sample * after / before) for sample in event.active)
     if before == after and event.tone == PLAIN and plan.room is None:
@@ -56,12 +57,17 @@ def _sound(event: PlannedEvent, plan: Plan, library: Library) -> tuple[np.ndarra
     return wet_T * np.float32(10 ** (event.level_db / 20) / max(rms, 1e-9)), onset
 
 
-def _fade(dry_T: np.ndarray, event: PlannedEvent) -> None:
-    """Smooth the cut edges, in place: at the end as long as there is room behind the active part, or 3 ms."""
-    count = min(_FADE_IN, len(dry_T) // 2)
-    dry_T[:count] *= np.linspace(0, 1, count, dtype=np.float32)
-    count = min(max(_FADE_IN, min(_FADE_OUT, len(dry_T) - event.active[1])), len(dry_T) // 2)
-    dry_T[len(dry_T) - count :] *= np.linspace(1, 0, count, dtype=np.float32)
+def _fade(dry_T: np.ndarray, event: PlannedEvent, num_samples: int) -> None:
+    """Smooth cut edges, in place, as far as there is room outside the active part (1 ms inside it where there is none).
+
+    Where the cut is the clip's own beginning or end, that is left alone: a fade would blunt an attack.
+    """
+    if event.cut[0] > 0:
+        count = min(max(_FADE_LEAST, min(_FADE_IN, event.active[0])), len(dry_T) // 2)
+        dry_T[:count] *= np.linspace(0, 1, count, dtype=np.float32)
+    if event.cut[1] < num_samples:
+        count = min(max(_FADE_LEAST, min(_FADE_OUT, len(dry_T) - event.active[1])), len(dry_T) // 2)
+        dry_T[len(dry_T) - count :] *= np.linspace(1, 0, count, dtype=np.float32)
 
 
 _OCTAVES_BASE_HZ = 1000.0

@@ -5,6 +5,7 @@ In every response the direct sound is sample 0 at strength 1, so that a room nev
 
 import functools
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from random import Random
 
 import numpy as np
@@ -14,6 +15,7 @@ from ossicle.synthesis.noise import white
 
 SAMPLE_RATE = 16000
 MAX_TAIL_S = 0.9
+_STEADY_DB = 8.0
 
 
 @functools.lru_cache(maxsize=64)
@@ -44,11 +46,35 @@ def aligned_response(samples_T: np.ndarray) -> np.ndarray:
     return kept_T / kept_T[0]
 
 
+def steady_loop(samples_T: np.ndarray) -> np.ndarray | None:
+    """The longest stretch of a noise that stays within 8 dB, at unit RMS, its end blended into its beginning; float32.
+
+    None where that is shorter than 2 s: a noise with events of its own would put unlabelled sounds into a scene.
+    """
+    frame = SAMPLE_RATE // 10
+    frames = samples_T[: len(samples_T) // frame * frame].reshape(-1, frame)
+    level_db = 10 * np.log10(np.mean(np.square(frames), axis=1) + 1e-12)
+    best = (0, 0)
+    for start in range(len(level_db)):
+        low = np.minimum.accumulate(level_db[start:])
+        high = np.maximum.accumulate(level_db[start:])
+        length = int(np.searchsorted(high - low, _STEADY_DB, side="right"))
+        if length > best[1] - best[0]:
+            best = (start, start + length)
+    kept_T = samples_T[best[0] * frame : best[1] * frame].astype(np.float32)
+    if len(kept_T) < 2 * SAMPLE_RATE:
+        return None
+    blend_T = np.linspace(0, np.pi / 2, frame, dtype=np.float32)
+    loop_T = kept_T[:-frame].copy()
+    loop_T[:frame] = loop_T[:frame] * np.sin(blend_T) + kept_T[-frame:] * np.cos(blend_T)
+    return loop_T / np.sqrt(np.mean(np.square(loop_T)))
+
+
 class Surroundings:
-    """Measured impulse responses and noises by key; may be empty. Read once, kept in memory."""
+    """Measured impulse responses and steady noises by key; may be empty. Read once, kept in memory."""
 
     def __init__(self, responses: Mapping[str, Audio], noises: Mapping[str, Audio]) -> None:
-        self._responses, self._noises = dict(responses), dict(noises)
+        self._responses, self._recordings = dict(responses), dict(noises)
         self._read: dict[str, np.ndarray] = {}
 
     @property
@@ -56,28 +82,29 @@ class Surroundings:
         """Keys of the responses, sorted."""
         return sorted(self._responses)
 
+    @cached_property
+    def _loops(self) -> Mapping[str, np.ndarray]:
+        loops = {key: steady_loop(audio.load(SAMPLE_RATE)[0]) for key, audio in sorted(self._recordings.items())}
+        return {key: loop_T for key, loop_T in loops.items() if loop_T is not None}
+
     @property
     def noises(self) -> Sequence[str]:
-        """Keys of the noises, sorted."""
-        return sorted(self._noises)
+        """Keys of the noises that are steady for 2 s or more, sorted."""
+        return list(self._loops)
 
     def response(self, key: str) -> np.ndarray:
         """An aligned response, float32 [T]."""
         if key not in self._read:
-            channel = self._responses[key].load(SAMPLE_RATE, channels=(0,))[0]
-            self._read[key] = aligned_response(channel)
+            self._read[key] = aligned_response(self._responses[key].load(SAMPLE_RATE, channels=(0,))[0])
         return self._read[key]
 
     def num_samples(self, key: str) -> int:
-        """Length of a noise."""
-        return self._noises[key].num_samples(SAMPLE_RATE)
+        """Length of a noise before it comes round again."""
+        return len(self._loops[key])
 
     def noise(self, key: str, offset: int, num_samples: int) -> np.ndarray:
-        """A stretch of a noise from ``offset`` (it goes round), at unit RMS over the whole recording; float32."""
-        if key not in self._read:
-            wave_T = self._noises[key].load(SAMPLE_RATE)[0]
-            self._read[key] = wave_T / (np.sqrt(np.mean(np.square(wave_T))) + np.float32(1e-12))
-        wave_T = self._read[key]
-        if offset + num_samples <= len(wave_T):
-            return wave_T[offset : offset + num_samples]
-        return np.take(wave_T, np.arange(offset, offset + num_samples), mode="wrap")
+        """A stretch of a noise from ``offset``, at about unit RMS; it goes round without a seam; float32."""
+        loop_T = self._loops[key]
+        if offset + num_samples <= len(loop_T):
+            return loop_T[offset : offset + num_samples]
+        return np.take(loop_T, np.arange(offset, offset + num_samples), mode="wrap")

@@ -23,6 +23,8 @@ __all__ = ["Plan", "PlannedEvent", "Scene", "SceneOptions", "make_scene", "plan_
 
 _LEAD, _TRAIL = 240, 480
 """Samples kept before and after an active part, faded, so that a cut does not click."""
+_LEAST_SNR_DB: Mapping[str, float] = {"repeat": 6.0, "digits": 3.0}
+"""Where pauses must be heard as such, the background stays well below."""
 _COUNTABLE = frozenset(("sound", "instrument", "digit", "keyword", "procedural"))
 
 
@@ -92,9 +94,7 @@ class _Piece:
 class _Planner:
     """One plan in the making."""
 
-    def __init__(
-        self, library: Library, seed: int, rng: Random, options: SceneOptions, label: str | None
-    ) -> None:
+    def __init__(self, library: Library, seed: int, rng: Random, options: SceneOptions, label: str | None) -> None:
         self.library, self.seed, self.rng, self.options, self.label = library, seed, rng, options, label
         self.weights: Mapping[str, float] = {name: options.weight_of(name) for name in library.sets()}
         self.room = self._draw_room()
@@ -117,7 +117,7 @@ class _Planner:
         first, last = 0, take.num_samples
         limit = round((longest_s or draw(self.rng, *self.options.longest_event_s)) * SAMPLE_RATE)
         if whole:
-            limit = round(self.options.duration_s[1] * SAMPLE_RATE * 0.85)
+            limit = self._whole_limit(clip, offset - onset)
         if offset - onset > limit and (whole or not clip.is_voice):
             begin = onset + int(self.rng.random() * (offset - onset - limit)) if self.rng.random() < 0.5 else onset
             found = active_part(take.samples_T[begin : begin + limit], SAMPLE_RATE)
@@ -129,6 +129,13 @@ class _Planner:
         lengths = stretch_lengths(last - first, self._draw_speed(clip), tail)
         active = (onset - first, offset - first)
         return _Piece(clip, (first, last), active, lengths, self._draw_tone(), spans, take.level_db)
+
+    def _whole_limit(self, clip: Clip, num_active: int) -> int:
+        """Samples that a bare recording keeps: all that fit, or now and then a part, if it is no speech."""
+        most = round(self.options.duration_s[1] * SAMPLE_RATE * 0.85)
+        if not self.options.augment or clip.is_voice or num_active < SAMPLE_RATE or self.rng.random() < 0.6:
+            return most
+        return min(most, int(num_active * (0.5 + 0.5 * self.rng.random())))
 
     def _draw_speed(self, clip: Clip) -> float:
         if not self.options.augment or self.rng.random() < 0.4:
@@ -232,8 +239,10 @@ class _Planner:
         needed = min(longest, free_after + int(draw(rng, 0.02, 0.9) * SAMPLE_RATE))
         total = max(self._draw_total(needed, longest), round(options.duration_s[0] * SAMPLE_RATE), free_after)
         placed = self._spread(placed, joined, total - max(needed, free_after))
-        levels = self.levels(pieces[: len(placed)])
-        least_snr = 12.0 if any(piece.clip.label in BACKGROUND_LIKE for _, piece in placed) else None
+        levels = self.levels([piece for _, piece in placed])
+        least_snr = _LEAST_SNR_DB.get(layout)
+        if any(piece.clip.label in BACKGROUND_LIKE for _, piece in placed):
+            least_snr = 12.0
         softest = min(levels) if levels else draw(rng, -30.0, -12.0, 1)
         return self.plan(layout, placed, total, levels, self.background(softest, least_snr))
 
@@ -244,7 +253,10 @@ class _Planner:
         start, last = placed[-1]
         if last.clip.label == piece.clip.label or (last.clip.is_voice and piece.clip.is_voice):
             return None
-        earliest, latest = start + round(0.4 * SAMPLE_RATE), start + last.num_active - round(0.1 * SAMPLE_RATE)
+        earliest, latest = (
+            start + round(0.4 * SAMPLE_RATE),
+            start + last.num_active - round(0.1 * SAMPLE_RATE),
+        )
         if earliest >= latest:
             return None
         at = earliest + int(self.rng.random() * (latest - earliest))
@@ -305,7 +317,7 @@ def _several(planner: _Planner) -> Plan:
 def _distinct(planner: _Planner, wanted: int, taken: set[str]) -> list[_Piece]:
     pieces = []
     for _ in range(wanted):
-        clip = planner.draw_clip(lambda clip: clip.label not in taken)
+        clip = planner.draw_clip(lambda clip, taken=taken: clip.label not in taken)  # type: ignore[misc]
         if clip.label not in taken:
             taken |= {clip.label} | confusable(clip.label)
             pieces.append(planner.piece(clip))
@@ -333,7 +345,9 @@ def _repeated(planner: _Planner) -> Plan:
 
 def _is_countable(library: Library, clip: Clip) -> bool:
     """Whether a listener would count the clip once: one stretch of sound, of a kind that is counted."""
-    return clip.kind in _COUNTABLE and library.take(clip.key).activity.spans == 1
+    if clip.kind not in _COUNTABLE or clip.fields.get("rhythmic"):
+        return False
+    return library.take(clip.key).activity.spans == 1
 
 
 def _digits(planner: _Planner) -> Plan:

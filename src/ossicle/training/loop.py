@@ -14,6 +14,7 @@ from ossicle.data.batching import Position
 from ossicle.data.keys import key_of
 from ossicle.data.loader import Loader
 from ossicle.support.errors import ModelError, OssicleError
+from ossicle.support.progress import Progress
 from ossicle.training.checkpoint import (
     State,
     Tensors,
@@ -23,6 +24,7 @@ from ossicle.training.checkpoint import (
     tensors_of,
 )
 from ossicle.training.journal import Journal
+from ossicle.training.objectives import Seen
 from ossicle.training.optimiser import Average, freeze, lr_at, make_optimiser, set_lr
 from ossicle.training.recipe import Stage
 
@@ -36,14 +38,16 @@ class TrainingStoppedError(OssicleError):
 class Objectives(nn.Module):
     """The weighted sum of a stage's objectives, which see the same batch."""
 
-    def __init__(self, weighted: list[tuple[float, nn.Module]]) -> None:
+    def __init__(self, weighted: list[tuple[float, nn.Module]], pad_id: int) -> None:
         super().__init__()
+        self.pad_id = pad_id
         self.weights = [weight for weight, _ in weighted]
         self.parts = nn.ModuleList([objective for _, objective in weighted])
 
     def forward(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
         """``loss`` to minimise, and every loss by its name."""
-        found = [objective(model, batch) for objective in self.parts]
+        seen = Seen(model, batch, self.pad_id)
+        found = [objective(seen) for objective in self.parts]
         if len(found) == 1 and self.weights[0] == 1.0:
             return found[0]
         total = sum(weight * losses["loss"] for weight, losses in zip(self.weights, found, strict=True))
@@ -118,11 +122,11 @@ class StageRun:
         state.step += 1
         state.total_steps += 1
         self.average.update(state.step)
-        return {**{name: float(value) for name, value in losses.items()}, "grad_norm": norm, "lr": lr}
+        return {**{name: float(value.detach()) for name, value in losses.items()}, "grad_norm": norm, "lr": lr}
 
 
 def run_stage(
-    run: StageRun, journal: Journal, save: Callable[[], None], stopping: Callable[[], bool], progress: Any
+    run: StageRun, journal: Journal, save: Callable[[], None], stopping: Callable[[], bool], progress: Progress
 ) -> None:
     """Train until the stage's last step.
 
@@ -130,7 +134,7 @@ def run_stage(
         journal: where the losses go.
         save: writes a checkpoint.
         stopping: whether someone asked to stop.
-        progress: has ``advance(n, **shown)``.
+        progress: counts the steps.
 
     Raises:
         TrainingStoppedError: after saving.
@@ -153,8 +157,8 @@ def run_stage(
             journal.add(state, {**losses, "tokens": loaded.batch.num_tokens, "batch_s": loaded.seconds})
             if state.step % stage.log_every == 0 or state.step == stage.steps:
                 journal.write(stage.name, state)
-            rate = state.audio_s / max(state.wall_s, 1e-9)
-            progress.advance(1, stage=stage.name, loss=f"{losses['loss']:.3f}", speed=f"{rate:.0f}x")
+            hours_per_hour = round(state.audio_s / max(state.wall_s, 1e-9))
+            progress.advance(1, stage=stage.name, loss=losses["loss"], audio=f"{hours_per_hour} h/h")
             if state.step < stage.steps and is_due(stage, state.step, clock - saved_at):
                 save()
                 saved_at = time.monotonic()

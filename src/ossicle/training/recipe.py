@@ -46,7 +46,7 @@ class Stage(Spec):
     """Most audio in a batch, s."""
     rows_per_batch: int | None = Field(default=None, gt=0)
     """Most recordings in a batch."""
-    chunk_rows: int = Field(default=512, gt=0)
+    chunk_rows: int = Field(default=256, gt=0)
     """Rows that are put in order of length together; more means less padding and less chance."""
     optimiser: OptimiserSpec = OptimiserSpec()
     dtype: Literal["bfloat16", "float32"] = "float32"

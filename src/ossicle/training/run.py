@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from ossicle.batch import Batch, Preparer, Row
 from ossicle.chat import Conversation
@@ -19,7 +20,11 @@ from ossicle.data.batching import BatchPlan
 from ossicle.data.keys import key_of
 from ossicle.data.loader import Loader
 from ossicle.data.mixture import Mixture, make_mixture
+from ossicle.data.source import sources
+from ossicle.encoders import encoders
 from ossicle.models import Bundle, ModelSpec, build, save
+from ossicle.projectors import projectors
+from ossicle.registry import Registry
 from ossicle.spec import build_options, dump_yaml, first_difference, read_yaml, validate
 from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.files import atomic_write, recover_folder
@@ -74,14 +79,11 @@ def train(
         ModelError: a checkpoint that cannot be written or read, or a loss that is no number.
         TrainingStoppedError: Ctrl-C or SIGTERM; saved first.
     """
-    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides)
+    recipe = resolve(recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides))
     out = Path(out)
     finished = out / "model"
-    validate(ModelSpec, recipe.model, "model")
     mixtures = [_mixture(recipe, stage) for stage in recipe.stages]
-    for stage in recipe.stages:
-        _objective_options(stage)
-    with _claimed(out, recipe), _deterministic(), _stop_signals() as stopping:
+    with _writing(out), _claimed(out, recipe), _deterministic(), _stop_signals() as stopping:
         recover_folder(finished)
         if finished.is_dir():
             return finished
@@ -113,8 +115,7 @@ class _Run:
         state, tensors = self._resume()
         journal = Journal(self.out / "metrics.jsonl", state.metrics_bytes)
         total = sum(stage.steps for stage in self.recipe.stages)
-        with progress(total, "step", self.recipe.name, quiet=self.quiet) as bar:
-            bar.advance(state.total_steps)
+        with progress(total, "steps", self.recipe.name, start=state.total_steps, quiet=self.quiet) as bar:
             while state.stage < len(self.recipe.stages):
                 run = self._stage_run(state)
                 if state.step:
@@ -148,7 +149,15 @@ class _Run:
         plan = BatchPlan(self.mixtures[state.stage], stage.seconds_per_batch, stage.rows_per_batch, stage.chunk_rows)
         prepare = _Prepare(self.bundle.preparer(stage.augment), augmented=stage.augment is not None)
         loader = Loader(plan, prepare, Batch.pack, workers=self.workers)
-        return StageRun(stage, model, model.parts(), Objectives(built).to(device), loader, state, self.recipe.seed)
+        return StageRun(
+            stage,
+            model,
+            model.parts(),
+            Objectives(built, self.bundle.pad_id).to(device),
+            loader,
+            state,
+            self.recipe.seed,
+        )
 
     def _save(self, state: State, tensors: Callable[[], dict[str, Tensors]], journal: Journal) -> None:
         journal.sync()
@@ -164,6 +173,30 @@ class _Prepare:
 
     def __call__(self, chat: Conversation, row_key: str) -> Row:
         return self.preparer(chat, augment_key=key_of(row_key) if self.augmented else None)
+
+
+def resolve(recipe: Recipe) -> Recipe:
+    """The recipe with every option of every component written out, so that it still says the same once a default
+    changes. Raises SpecError for a component or option that does not exist."""
+    model = validate(ModelSpec, recipe.model, "model").model_dump(mode="json")
+    for part, registry in (("encoder", encoders), ("projector", projectors)):
+        model[part] = _resolved(registry, model[part], f"model.{part}")
+    stages = []
+    for stage in recipe.stages:
+        where = f"stages.{stage.name}"
+        data = {name: _resolved(sources, mapping, f"{where}.data.{name}") for name, mapping in stage.data.items()}
+        given = stage.objective if isinstance(stage.objective, list) else [stage.objective]
+        wanted = [_resolved(objectives, mapping, f"{where}.objective") for mapping in given]
+        objective = wanted if isinstance(stage.objective, list) else wanted[0]
+        stages.append(stage.model_copy(update={"data": data, "objective": objective}))
+    return recipe.model_copy(update={"model": model, "stages": tuple(stages)})
+
+
+def _resolved(registry: Registry[Any], mapping: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A component spec with its defaults; the ``weight`` beside a source or objective is not the component's."""
+    weight = {"weight": mapping["weight"]} if registry in (sources, objectives) and "weight" in mapping else {}
+    _, options = build_options(registry, {k: v for k, v in mapping.items() if k not in weight}, where)
+    return {"type": mapping["type"], **weight, **options.model_dump(mode="json")}
 
 
 def _mixture(recipe: Recipe, stage: Stage) -> Mixture:
@@ -187,6 +220,19 @@ def _fingerprint(bundle: Bundle) -> str:
 
 
 # --- the surroundings of a run ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """A disk that is full or closed to us becomes a ModelError; what was saved before is intact."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(
+            f"{out}: cannot be written ({reason}); what was saved before is intact: "
+            "make room or mend the rights, and run the same command again."
+        ) from error
 
 
 @contextmanager

@@ -7,6 +7,7 @@ Times are seconds from the start of the recording; levels are decibels on any on
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from random import Random
 
 APART_S = 0.3      # onsets closer than this have no order that a listener could be held to
@@ -83,7 +84,7 @@ class Facts:
                 if not (self.confusable(label) & self.by_label.keys() - {label})
                 and not any(label in self.confusable(other) for other in self.by_label if other != label)
                 and not any(e.emotion == label for e in events)
-                and all(b.start_s - a.end_s >= REPEAT_GAP_S for a, b in zip(events, events[1:], strict=False))}
+                and all(b.start_s - a.end_s >= REPEAT_GAP_S for a, b in pairwise(events))}
 
     @cached_property
     def unique(self) -> dict[str, FactEvent]:
@@ -99,7 +100,7 @@ class Facts:
     def in_order(self) -> bool:
         """All onsets differ enough to be put in order."""
         return all(b.start_s - a.start_s >= APART_S
-                   for a, b in zip(self.ordered, self.ordered[1:], strict=False))
+                   for a, b in pairwise(self.ordered))
 
     @cached_property
     def has_speech(self) -> bool:
@@ -119,6 +120,15 @@ class Facts:
     def kind_of(self, label: str) -> str:
         """The kind of a label that is heard."""
         return self.by_label[label][0].kind
+
+    def askable(self, label: str, kind: str) -> bool:
+        """``label`` is one that could be denied of such a recording: were it not, its mere mention would say yes."""
+        return label in self.vocabulary.get(kind, ())
+
+    @cached_property
+    def only_a_voice(self) -> bool:
+        """Nothing but one voice, of which no words are known."""
+        return len(self.events) == 1 and self.events[0].emotion is not None and not self.events[0].text
 
     def absent_label(self, kind: str, rng: Random) -> str | None:
         """A label of ``kind`` that is certainly not heard, drawn with the vocabulary's frequencies."""

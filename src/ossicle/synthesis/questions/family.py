@@ -21,11 +21,9 @@ class Say:
         """A wording of ``variant`` with its slots filled."""
         chosen = self.phrases[variant]
         if self.held_out:
-            return self.rng.choice(chosen.test).format(**slots)
+            text = self.rng.choice(chosen.test).format(**slots)
+            return text[0].upper() + text[1:]
         return dress(chosen.train.expand(self.rng, slots), self.rng)
-
-
-Maker = Callable[[Facts, Random, Say], tuple | Question | None]
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,18 @@ import re
 from collections.abc import Iterable
 from random import Random
 
-_DROPPABLE = frozenset("please the a an this that is are was can could would you me just exactly in of so hey ok "
-                       "tell do does it there to be now at".split())
+_DROPPABLE = frozenset((
+    "please", "the", "a", "an", "this", "that", "is", "are", "was", "can", "could", "would", "you", "me", "just",
+    "exactly", "in", "of", "so", "hey", "ok", "tell", "do", "does", "it", "there", "to", "be", "now", "at",
+))
 _FILLERS = ("um", "uh", "well", "so", "btw", "actually", "kindly", "ok", "hmm", "basically", "like", "exactly",
             "pls", "please", "maybe", "roughly", "now", "then", "really", "thx", "just", "again", "overall")
 # A typo here would change what is asked.
-_MATTERS = frozenset("first last before after start starts end ends begin begins stop stops same different louder "
-                     "loudest many often long when which what where how count order earlier later none no not "
-                     "digit keyword emotion word words".split())
+_MATTERS = frozenset((
+    "first", "last", "before", "after", "start", "starts", "end", "ends", "begin", "begins", "stop", "stops",
+    "same", "different", "louder", "loudest", "many", "often", "long", "when", "which", "what", "where", "how",
+    "count", "order", "earlier", "later", "none", "no", "not", "digit", "keyword", "emotion", "word", "words",
+))
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -46,9 +50,9 @@ def _rough(text: str, rng: Random, case: float | None = None, last: bool = True)
             pieces[i] = word[len(word.rstrip("?.,!:")):] if i + 1 >= len(pieces) else ""
             if pieces[i] == "" and i + 1 < len(pieces) and "\n" not in pieces[i + 1]:
                 pieces[i + 1] = "" if i == 0 else pieces[i + 1]
-        elif len(bare) > 4 and bare not in _MATTERS and rng.random() < 0.012:
+        elif len(bare) > 4 and bare not in _MATTERS and rng.random() < 0.02:
             pieces[i] = _typo(word, rng)
-        elif len(pieces) > 3 and 0 < i and rng.random() < 0.012:
+        elif len(pieces) > 3 and i > 0 and rng.random() < 0.02:
             pieces[i] = f"{_filler(rng)} {word}"
     out = re.sub(r"  +", " ", "".join(pieces))
     if case < 0.25:

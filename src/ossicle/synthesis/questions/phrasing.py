@@ -131,11 +131,14 @@ def phrases(train: str, test: str) -> Phrases:
     return Phrases(Grammar(train), tuple(line.strip() for line in test.strip().splitlines() if line.strip()))
 
 
-_IMPERATIVE = frozenset(
-    "tell please say name list give describe state report write transcribe identify count let i'd i help just "
-    "classify recognise recognize point pick choose select determine find specify provide decide caption "
-    "summarise summarize estimate put show type mark enumerate label produce make order sort judge compare "
-    "locate spell note repeat detect annotate note output read someone there measure time".split())
+_IMPERATIVE = frozenset((
+    "tell", "please", "say", "name", "list", "give", "describe", "state", "report", "write", "transcribe",
+    "identify", "count", "let", "i'd", "i", "help", "just", "classify", "recognise", "recognize", "point", "pick",
+    "choose", "select", "determine", "find", "specify", "provide", "decide", "caption", "summarise", "summarize",
+    "estimate", "put", "show", "type", "mark", "enumerate", "label", "produce", "make", "order", "sort", "judge",
+    "compare", "locate", "spell", "note", "repeat", "detect", "annotate", "note", "output", "read", "someone",
+    "there", "measure", "time", "make", "spot", "go", "jump", "perform", "guess", "predict",
+))
 _OPENINGS = (
     "question:", "listen:", "listen carefully:", "quick question:", "tell me:", "please tell me:", "hey,", "ok,",
     "according to the recording,", "according to the audio,", "in this clip,", "in this recording,",
@@ -167,13 +170,10 @@ def dress(text: str, rng: Random) -> str:
     return text
 
 
-def finish(text: str) -> str:
-    """A held-out wording is used as it was written by hand."""
-    return text
-
-
-_MASS = frozenset("water speech laughter paper music noise cutlery silence applause rain wind thunder typing "
-                  "drizzle static hum traffic jazz".split())
+_MASS = frozenset((
+    "water", "speech", "laughter", "paper", "music", "noise", "cutlery", "silence", "applause", "rain", "wind",
+    "thunder", "typing", "drizzle", "static", "hum", "traffic", "jazz",
+))
 
 
 def article(label: str) -> str | None:
@@ -221,5 +221,7 @@ def named_alike(labels: list[str], kinds: list[str], rng: Random) -> list[str]:
 
 
 def phrase_of(event_label: str, kind: str) -> str:
-    """An event inside an answer: spoken words are said by someone."""
+    """An event inside an answer: spoken words are said by someone, and a feeling is no sound."""
+    if kind == "emotion":
+        return "someone speaking"
     return f"someone saying {event_label}" if kind in _WORD_NAMES else event_label

@@ -1,11 +1,15 @@
 """Which sound is it, is it there, how many, which is louder."""
 
+# ruff: noqa: E501 - one template, one line
+
 from itertools import combinations
 from random import Random
 
-from ossicle.synthesis.questions.facts import LOUDER_DB, SPOKEN_KINDS, Facts, Question
+from ossicle.synthesis.questions.clauses import COUNT_CLAUSE, PRESENCE_CLAUSE
+from ossicle.synthesis.questions.facts import LOUDER_DB, Facts, Question
 from ossicle.synthesis.questions.family import Say, family
-from ossicle.synthesis.questions.phrasing import named, named_alike, phrase_of, phrases
+from ossicle.synthesis.questions.phrasing import named_alike, phrase_of, phrases
+from ossicle.synthesis.questions.surfaces import mention
 
 LABEL = phrases("""
     what (sound|noise|sound event) (is this|is it|is that|do you hear|can you hear|is heard|can be heard|is audible|is in <rec>|is present) [<in>]
@@ -40,6 +44,20 @@ LABEL = phrases("""
     (do you|can you) (recognise|recognize|identify|name) (this|the) (sound|noise|clip|recording)
     what would you call (this|the) (sound|noise)
     how would you (label|classify|name|call) (this|the) (sound|noise|clip)
+    what (has been|was|is being) (recorded|captured|picked up) [<in>]
+    what (is|are) (you|we) (hearing|listening to) [<in>]
+    (can you|could you|please|would you) (tell|say) (what|which) (sound|noise) (this is|it is|is heard)
+    (which|what) (label|name|class|category) (fits|describes|matches|suits) (the|this) (sound|recording|clip|audio) [best]
+    (predict|guess|detect|determine|output|state) the (label|class|sound|sound class|sound event|source) [of <rec>]
+    (what|which) (object|animal|thing|source|action|activity|person or thing) (makes|is making|produces|causes) (this|the) (sound|noise)
+    what (could|might|can) (this|it|that) (sound|noise|recording|clip) be
+    what do you think (this|it|the sound|this sound) is
+    (what|which) (event|acoustic event|audio event|sound event) (is|was) (recorded|heard|captured|this|it) [<in>]
+    (the|this) (clip|recording|audio) (is|has) the sound of what
+    (what|which) sound does <rec> (contain|hold|have|feature|capture)
+    in <rec> (I|we|you) (can hear|hear) what
+    (describe|name) (the|this) (sound|noise) in (one word|a word or two|a few words)
+    what (one|single) sound (is heard|is there|do you hear) [<in>]
 """, """
     Pray, what might that sound be?
     Which of the world's noises has been captured here?
@@ -48,14 +66,19 @@ LABEL = phrases("""
     What has the microphone picked up?
     What am I listening to?
     Recognize the acoustic event.
-    Which label fits this clip best?
+    Under which label would you file this clip?
     What could be producing the noise we hear?
     Please work out what is sounding.
-    Guess the sound.
+    Take a guess: which sound could that have been?
     What exactly was captured by the recorder?
     sound id?
-    In this audio, the sound is that of...?
+    The sound one hears in this audio is that of...?
     Which everyday sound does this correspond to?
+    What sound has been recorded in this file?
+    Please tell me what it is that I'm hearing.
+    Which sound event can you recognise in the given audio?
+    Say in a word or two what is heard here.
+    What type of sound does the audio contain?
 """)
 
 MAIN = phrases("""
@@ -81,12 +104,21 @@ INSTRUMENT = phrases("""
     [musical] instrument [name|type]
     on (what|which) instrument is (this|it) (played|being played)
     what does the musician play [<in>]
+    (which|what) (instrument|musical instrument) (can you|do you|did you) (hear|recognise|recognize|identify|make out) [<in>]
+    (predict|guess|detect|determine|output|state|classify|recognise|recognize) the (instrument|musical instrument) [<in>]
+    (which|what) (instrument|musical instrument) (produces|makes|made|produced) (this|the) (sound|note|tone|music)
+    (which|what) instrument (is|was) (recorded|used|featured|captured) [<in>]
+    what is the (name|type) of the instrument [<in>]
+    the (instrument|musical instrument) (is|heard is|playing is) (what|which [one])
 """, """
-    Name that instrument!
+    What would you say the instrument is?
     Which instrument did the player pick up?
     What is the musician holding?
     From which instrument does this tone come?
     What musical instrument produced this?
+    What's the instrument being heard?
+    Which instrument was this note played on?
+    Tell me the name of the instrument that plays.
 """)
 
 
@@ -105,7 +137,7 @@ def main_event(facts: Facts) -> str | None:
 
 
 @family("label", weight=3.0, phrases={"label": LABEL, "main": MAIN, "instrument": INSTRUMENT},
-        ready=lambda f: f.all_nameable and (len(f.by_label) == 1 or main_event(f) is not None))
+        ready=lambda f: f.only_a_voice or (f.all_nameable and (len(f.by_label) == 1 or main_event(f) is not None)))
 def label(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``That is water flowing.``"""
     if len(facts.by_label) == 1:
@@ -117,7 +149,8 @@ def label(facts: Facts, rng: Random, say: Say) -> Question | None:
         if heard is None or rng.random() < 0.6:   # a rarer question, of scenes that allow many others
             return None
         text = say("main")
-    return Question("label", text, f"That is {phrase_for(facts, heard)}.", (heard,))
+    targets = ("speech", "someone speaking") if facts.only_a_voice else (heard,)
+    return Question("label", text, f"That is {phrase_for(facts, heard)}.", targets)
 
 
 PRESENCE = phrases("""
@@ -147,9 +180,24 @@ PRESENCE = phrases("""
     did (anyone|you|we) hear {x} [<in>]
     would you say (there is|you hear|that there is|that you hear) {x} [<in>]
     at any (point|time|moment) , (is there|do you hear|can one hear) {x}
+    (is|was) {x} (recorded|captured|picked up|contained|featured|included|found|detected|noticed) [<in>]
+    (has|did) (<rec>|the microphone) (captured|caught|recorded|picked up) {x}
+    is there (an occurrence|an instance|evidence|anything) of {x} [<in>]
+    (does|did) (a|the) listener (hear|notice) {x} [<in>]
+    is it possible to (hear|make out|detect) {x} [<in>]
+    (among|amongst) the sounds , is there {x} [<in>]
+    (are|were) you able to (hear|make out|detect) {x} [<in>]
+    (verify|confirm|say|tell me) (if|whether) {x} (occurs|happens|appears|was recorded) [<in>]
+    does the sound of {x} (occur|appear|come) [<in>]
+    does (anything|something) (sound like|resemble) {x} [<in>]
+    (yes or no|true or false) , {x} [is heard|is present] [<in>]
+    {x} is (heard|present|audible|there) [<in>] , (right|true or false|correct|yes or no|isn't it|true)
+    (presence|absence or presence|occurrence) of {x} [<in>]
+    can (one|somebody|anyone) (hear|notice|make out) {x} [<in>]
+    is {x} (missing or present|present or absent|present or not|there or not) [<in>]
 """, """
     Would a listener come across {x} in it?
-    Has the microphone caught {x}?
+    Did {x} make it onto the recording?
     I think I heard {x}. Am I right?
     Does {x} figure in this audio?
     Presence of {x}: yes or no?
@@ -160,8 +208,13 @@ PRESENCE = phrases("""
     Verify that {x} can be heard.
     Could it be that {x} occurs in this sample?
     Do your ears find {x}?
-    {x} - is it in there?
+    How about {x}, is that in there?
     Please confirm whether {x} is included.
+    Do we get to hear {x} in this audio clip?
+    Is the following sound audible: {x}?
+    Please say yes or no: is there {x} to be heard?
+    In this sound file, is {x} something that occurs?
+    Was there any {x} that you could hear?
 """)
 
 
@@ -171,34 +224,40 @@ def _mirrored(facts: Facts, candidates: list[str], rng: Random) -> str | None:
     Absent labels are blocked by what is confusable with them in the scene. Heard labels are held to
     the same sieve against a made-up scene of the same kinds, so that no label says yes by itself.
     """
-    for _ in range(6):
+    kinds = [events[0].kind for events in facts.by_label.values() if facts.vocabulary.get(events[0].kind)]
+    for _ in range(8):
         chosen = rng.choice(candidates)
-        others = [rng.choice(facts.vocabulary[e.kind]) for e in facts.events if facts.vocabulary.get(e.kind)]
+        others = [rng.choice(facts.vocabulary[kind]) for kind in kinds]
         if not any(chosen == other or chosen in facts.confusable(other) or other in facts.confusable(chosen)
                    for other in others):
             return chosen
     return None
 
 
-@family("presence", weight=3.0, phrases={"presence": PRESENCE},
+@family("presence", weight=3.0, phrases={"presence": PRESENCE, "presence_clause": PRESENCE_CLAUSE},
         ready=lambda f: bool(f.vocabulary) and (bool(f.nameable) or not f.events))
 def presence(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``Yes, glass breaking is heard.`` or ``No, there is no glass breaking.``, equally often."""
     if facts.events:
         # One event decides the kind for both answers, so that the kind says nothing either.
         kind = rng.choice(facts.events).kind
-        heard = [event.label for event in facts.events if event.kind == kind and event.label in facts.nameable]
-        there = rng.random() < 0.5
-        if not heard or len(set(facts.vocabulary.get(kind, ()))) < 3:
+        heard = [label for label in facts.nameable if facts.kind_of(label) == kind and facts.askable(label, kind)]
+        if not heard:
             return None
-        x = _mirrored(facts, heard, rng) if there else facts.absent_label(kind, rng)
+        # Both must be possible before one is drawn, or the scenes that allow only one would tip the balance.
+        there = rng.random() < 0.5
+        yes, no = _mirrored(facts, heard, rng), facts.absent_label(kind, rng)
+        x = None if yes is None or no is None else yes if there else no
     else:
+        # All of these are denials; more than a few would teach to deny.
+        if rng.random() < 0.8:
+            return None
         kind, there = rng.choice([k for k in facts.vocabulary if k not in ("emotion", "command")] or [""]), False
         x = facts.absent_label(kind, rng)
     if x is None:
         return None
     choices = (f"Yes, {x} is heard", f"No, there is no {x}")
-    return Question("presence", say("presence", x=named(x, kind, rng)), choices[not there] + ".",
+    return Question("presence", mention(say, "presence", x, kind, rng), choices[not there] + ".",
                     ("yes" if there else "no",), choices, keep=(x,))
 
 
@@ -226,6 +285,19 @@ COUNT = phrases("""
     {x} (occurs|is heard|happens|sounds) how (many times|often) [<in>]
     in <rec> , how (many times|often) (do you hear|is there|can one hear) {x}
     how many separate {x} (are there|do you hear|are heard) [<in>]
+    how many times (has|was) {x} (been heard|recorded|detected|repeated|played) [<in>]
+    (what is|what's|give|state) the (total|total number|number|frequency|tally) of {x} [<in>]
+    (once , twice or more often|once or several times) : how often is {x} heard
+    (keep|make) a (count|tally) of {x} : how many [are there]
+    how (frequently|often|many times) (is|was) {x} (repeated|heard|noticed|detected) [<in>]
+    how (frequently|often) (does|did) {x} (occur|happen|repeat) [<in>]
+    how many individual {x} (can be heard|are heard|do you hear|are there) [<in>]
+    on how many occasions (is|was) {x} heard [<in>]
+    (tell|say) the (number|count) of times {x} (occurs|is heard|happens|appears|repeats) [<in>]
+    what number of times (is|was) {x} heard [<in>]
+    (in|over) the whole recording , how (often|many times) (is|does one hear) {x} [heard]
+    {x} is (heard|repeated) a (number|couple) of times : how many
+    (determine|find|estimate|report) (how many times|how often) {x} (occurs|is heard) [<in>]
 """, """
     {x} - what's the tally?
     Keep a tally: how frequently does {x} turn up?
@@ -240,6 +312,11 @@ COUNT = phrases("""
     How much repeating does {x} do - give a number.
     Of {x}, how many do you count?
     In total, {x} comes up how many times?
+    What is the number of times that {x} can be heard?
+    How many times in total does {x} sound?
+    Count {x} for me: how many are there?
+    Say how many times you heard {x}.
+    In this audio, how many times could you hear {x}?
 """)
 
 
@@ -248,7 +325,7 @@ def times(number: int) -> str:
     return f"{number} time" if number == 1 else f"{number} times"
 
 
-@family("count", weight=1.6, phrases={"count": COUNT}, ready=lambda f: bool(f.nameable))
+@family("count", weight=1.6, phrases={"count": COUNT, "count_clause": COUNT_CLAUSE}, ready=lambda f: bool(f.nameable))
 def count(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``3 times.``; now and then of a sound that isn't there."""
     labels = tuple(facts.nameable)
@@ -265,7 +342,7 @@ def count(facts: Facts, rng: Random, say: Say) -> Question | None:
             x, number = absent, 0
     if number > 9:
         return None
-    return Question("count", say("count", x=named(x, kind, rng)), times(number) + ".", (str(number),), keep=(x,))
+    return Question("count", mention(say, "count", x, kind, rng), times(number) + ".", (str(number),), keep=(x,))
 
 
 TOTAL = phrases("""
@@ -347,6 +424,13 @@ LOUDER = phrases("""
     (name|pick|choose) the louder (one|sound|of the two) : {x} or {y}
     which (drowns out|overpowers) the other , {x} or {y}
     which of these is (louder|the loudest) : {x} or {y}
+    which (sound|one|of them) is (played|heard|recorded) (louder|at a higher volume|at a higher level|with more volume) , {x} or {y}
+    which (of these|of these two|of these sounds|one of the two) (is|sounds) louder : {x} or {y}
+    (does|is) {x} or {y} (sound|come out|come across|come over) louder [<in>]
+    (which|what) (is|sounds) the (loudest|louder) [one] [<in>] , {x} or {y}
+    who is louder , {x} or {y}
+    is {x} louder than {y} or {y} louder than {x}
+    (determine|decide|find out|say) which is louder : {x} or {y}
 """, """
     Does {x} drown out {y}, or the other way round: which one is it?
     Which carries more volume: {x} or {y}?
@@ -360,6 +444,9 @@ LOUDER = phrases("""
     {x} and {y} differ in volume. Which has more?
     Which one is not as quiet, {x} or {y}?
     Whichever is louder: {x} or {y}?
+    Between {x} and {y}, what is heard louder in the audio?
+    Of these two sounds, {x} and {y}, which has the greater loudness?
+    Say which one's louder: {x} or {y}?
 """)
 
 LOUDEST = phrases("""
@@ -399,11 +486,9 @@ def louder(facts: Facts, rng: Random, say: Say) -> Question | None:
     return Question("louder", say("louder", x=x, y=y), f"{winner}.", (winner,), tuple(pair), keep=tuple(pair))
 
 
-NOTHING = LABEL
-
-
-@family("nothing", weight=1.0, phrases={"label": LABEL}, ready=lambda f: not f.events)
+@family("nothing", weight=1.0, phrases={"label": LABEL, "main": MAIN}, ready=lambda f: not f.events)
 def nothing(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``Nothing but background noise.`` or ``Silence.``"""
     answer = "Nothing but background noise." if facts.background else "Silence."
-    return Question("nothing", say("label"), answer, ("nothing", answer.rstrip(".").lower()))
+    return Question("nothing", say(rng.choice(("label", "label", "label", "main"))), answer,
+                    ("nothing", answer.rstrip(".").lower()))

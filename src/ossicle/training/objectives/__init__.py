@@ -1,5 +1,5 @@
 """What is minimised. One file per objective; the file name is the type name."""
 
-from ossicle.training.objectives.base import Objective, objectives
+from ossicle.training.objectives.base import Objective, Seen, objectives
 
-__all__ = ["Objective", "objectives"]
+__all__ = ["Objective", "Seen", "objectives"]

@@ -1,13 +1,11 @@
 """Predict the next token of the reply."""
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from ossicle.batch import Batch
 from ossicle.encoders.base import Options
-from ossicle.training.objectives.base import Objective, objectives
+from ossicle.training.objectives.base import Objective, Seen, objectives
 
 
 class NextTokenOptions(Options):
@@ -27,13 +25,10 @@ class NextToken(Objective):
 
     Options = NextTokenOptions
 
-    def forward(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, seen: Seen) -> dict[str, Tensor]:
         """One pass over the rows."""
-        inputs = batch.inputs(pad_id=self.pad_id)
-        device = next(model.parameters()).device
-        inputs = {key: value.to(device) for key, value in inputs.items()}
-        hidden_NLD = model.model(**inputs, use_cache=False).last_hidden_state
-        trained_NL = batch.trained_mask().to(device)[:, 1:]
-        targets_N = inputs["input_ids"][:, 1:][trained_NL]
-        loss = next_token_loss(hidden_NLD[:, :-1][trained_NL], model.lm_head, targets_N, self.options.label_smoothing)
-        return {"loss": loss, "next_token": torch.as_tensor(loss.detach())}
+        trained_NL = seen.batch.trained_mask().to(seen.hidden_NLD.device)[:, 1:]
+        targets_N = seen.inputs["input_ids"][:, 1:][trained_NL]
+        hidden_ND = seen.hidden_NLD[:, :-1][trained_NL]
+        loss = next_token_loss(hidden_ND, seen.model.lm_head, targets_N, self.options.label_smoothing)
+        return {"loss": loss, "next_token": loss.detach()}

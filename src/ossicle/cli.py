@@ -1,0 +1,243 @@
+"""The commands. Each imports its module when it runs, so ``ossicle --help`` loads neither torch nor numpy."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ossicle import __version__
+from ossicle.support.errors import OssicleError
+
+# Plain help: rich would cost half of the 0.3 s in which help has to appear.
+app = typer.Typer(
+    name="ossicle",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+INTERRUPTED = 130
+
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A recording; - reads standard input.")]
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="A shipped model's name, or a model folder.")]
+DeviceOption = Annotated[str, typer.Option(help="Where it runs: cpu, cuda, cuda:1, mps.")]
+DtypeOption = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+LongAudioOption = Annotated[
+    str,
+    typer.Option(
+        metavar="window|error|truncate",
+        help="A recording longer than the model hears at once is asked stretch by stretch, refused, or cut.",
+    ),
+]
+MaxNewTokensOption = Annotated[int | None, typer.Option(min=1, show_default=False, help="Longest answer, in tokens.")]
+TemperatureOption = Annotated[float | None, typer.Option(min=0.0, show_default=False, help="0 is greedy (default).")]
+SeedOption = Annotated[int | None, typer.Option(show_default=False, help="Makes a warmer answer repeatable.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"ossicle {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Ask recordings, and build, train and measure the models that answer."""
+
+
+@app.command()
+def ask(
+    words: Annotated[
+        list[str], typer.Argument(metavar="FILE... QUESTION", help="Recordings (- is standard input), then a question.")
+    ],
+    each: Annotated[
+        Path | None,
+        typer.Option(help="Ask every recording of this folder, or of this list of paths, on its own.", metavar="PATH"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="With --each: answers as JSON lines; continued if it exists.")] = None,
+    model: ModelOption = "tiny",
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
+    json: JsonOption = False,
+    long_audio: LongAudioOption = "window",
+    max_new_tokens: MaxNewTokensOption = None,
+    temperature: TemperatureOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Ask a question about one recording or several.
+
+    ossicle ask door.wav "What happens after the dog barks?"
+    """
+    from ossicle.commands import ask as command
+    from ossicle.commands.answering import Choice
+
+    choice = Choice(model, device, dtype, long_audio, max_new_tokens, temperature, seed)
+    if each is None:
+        command.ask(command.split_question(words, out), choice, as_json=json)
+        return
+    from ossicle.commands.each import ask_each
+
+    if ask_each(each, command.only_question(words), command.given_out(out), choice):
+        raise typer.Exit(2)
+
+
+@app.command()
+def caption(
+    file: FileArgument,
+    model: ModelOption = "tiny",
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
+    json: JsonOption = False,
+    long_audio: LongAudioOption = "window",
+) -> None:
+    """Describe a recording in a sentence."""
+    from ossicle.commands import ask as command
+    from ossicle.commands.answering import Choice
+
+    command.caption(file, Choice(model, device, dtype, long_audio), as_json=json)
+
+
+@app.command()
+def transcribe(
+    file: FileArgument,
+    model: ModelOption = "tiny",
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
+    json: JsonOption = False,
+    long_audio: LongAudioOption = "window",
+) -> None:
+    """Write down what is said. The tiny model knows few words, and says which."""
+    from ossicle.commands import ask as command
+    from ossicle.commands.answering import Choice
+
+    command.transcribe(file, Choice(model, device, dtype, long_audio), as_json=json)
+
+
+@app.command()
+def events(
+    file: FileArgument,
+    plot: Annotated[Path | None, typer.Option(help="Also draw them over a spectrogram (png, svg, pdf).")] = None,
+    window: Annotated[float, typer.Option(help="Seconds heard at a time, at most what the model can.")] = 10.0,
+    model: ModelOption = "tiny",
+    device: DeviceOption = "cpu",
+    dtype: DtypeOption = "float32",
+    json: JsonOption = False,
+) -> None:
+    """What is heard in a recording of any length, from when to when."""
+    from ossicle.commands.answering import Choice
+    from ossicle.commands.events import show_events
+
+    show_events(file, Choice(model, device, dtype), window_s=window, plot=plot, as_json=json)
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A YAML file.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same command continues it.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY.KEY=VALUE]...", help="Change the recipe.", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, show_default=False, help="Data processes; the result doesn't depend on it.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(show_default=False, help="Default: cuda where there is one.")] = None,
+) -> None:
+    """Train a model, or continue an interrupted run."""
+    from ossicle.commands.train import run
+
+    run(recipe, overrides or [], out, workers, device)
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(metavar="RECIPE|MODEL", help="A YAML file, a model's name or its folder.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY.KEY=VALUE]...", help="Change the recipe.", show_default=False)
+    ] = None,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Print a conversation as ids; trained ones marked.")] = False,
+) -> None:
+    """The parts of a recipe or model: sizes, rates, what is trained. Loads no weights."""
+    from ossicle.commands.show import show as command
+
+    command(what, overrides or [], tokens=tokens)
+
+
+@app.command()
+def models() -> None:
+    """The models inside the package."""
+    from ossicle.commands.show import show_models
+
+    show_models()
+
+
+@app.command()
+def scenes(
+    out: Annotated[Path, typer.Option(help="Folder to write them to.")],
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")],
+    first: Annotated[int, typer.Option(min=0, help="Number of the first one.")] = 0,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY.KEY=VALUE]...", help="Options of the source scenes.", show_default=False),
+    ] = None,
+) -> None:
+    """Render scenes with exact truth, and questions about them. Without root=FOLDER from procedural sounds."""
+    from ossicle.commands.train import write
+
+    write(out, first, number, overrides or [])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; ``argv`` without the program's name.
+
+    Returns:
+        0; 2 where the input is at fault (one line on standard error says how to mend it); 130 when interrupted.
+    """
+    _hush_libraries()
+    try:
+        # Any: what click returns is a command's exit code or nothing.
+        code: Any = app(None if argv is None else list(argv), prog_name="ossicle", standalone_mode=False)
+        sys.stdout.flush()
+    except OssicleError as error:
+        return _say(str(error), getattr(error, "exit_code", 2))
+    except _Usage as error:
+        command = error.ctx.command_path if getattr(error, "ctx", None) else "ossicle"
+        return _say(f"{error.format_message()} See: {command} --help", 2) if error.format_message() else 2
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; what is still buffered must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if code == INTERRUPTED:
+        return _say("interrupted.", INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+_Usage = typer.BadParameter.__mro__[2]  # click's ClickException, which typer may bring along under another name
+
+
+def _say(sentence: str, code: int) -> int:
+    print("ossicle:" if code == INTERRUPTED else "error:", " ".join(sentence.splitlines()), file=sys.stderr)
+    return code
+
+
+def _hush_libraries() -> None:
+    """Commands print answers; progress bars and advice of libraries are for those who ask for them."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

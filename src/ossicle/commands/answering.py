@@ -1,0 +1,101 @@
+"""What all commands that ask a model share: the choice of model, the recordings, the printing."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from ossicle.support.errors import AudioError, ModelError, OssicleError, nearest
+
+if TYPE_CHECKING:
+    from ossicle.audio import Audio
+    from ossicle.chat import Sampling
+    from ossicle.models import Local
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model answers, where it runs, and how. None leaves a default as it is."""
+
+    model: str
+    device: str
+    dtype: str
+    long_audio: str = "window"
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+    seed: int | None = None
+
+    def load(self) -> "Local":
+        """The model. Raises ModelError."""
+        import warnings
+
+        warnings.simplefilter("ignore")  # advice of libraries, not for those who ask about a recording
+        from ossicle.models import load
+        from ossicle.models.local import LongAudio
+
+        known = get_args(LongAudio)
+        if self.long_audio not in known:
+            hint = nearest(self.long_audio, known)
+            raise ModelError(f"--long-audio is {', '.join(known)}, not {self.long_audio!r}.{hint}")
+        return load(self.model, device=self.device, dtype=self.dtype, long_audio=self.long_audio)
+
+    def sampling(self) -> "Sampling":
+        """How its answers are drawn."""
+        from ossicle.chat import Sampling
+
+        given = {name: getattr(self, name) for name in ("max_new_tokens", "temperature", "seed")}
+        return Sampling(**{name: value for name, value in given.items() if value is not None})
+
+
+def open_audios(files: Sequence[str]) -> "list[Audio]":
+    """The recordings; headers are read now, so that a bad file is named before a model is loaded.
+
+    Raises:
+        AudioError: a file that cannot be a recording, or standard input named twice or not piped.
+    """
+    from ossicle.audio import Audio
+
+    if files.count(STDIN) > 1:
+        raise AudioError("standard input (-) can be read once; save it to a file to name it twice.")
+    audios = [_read_stdin() if file == STDIN else Audio(file) for file in files]
+    for audio in audios:
+        audio.duration_s  # noqa: B018 - reads the header
+    return audios
+
+
+def _read_stdin() -> "Audio":
+    from ossicle.audio import Audio
+
+    if sys.stdin.isatty():
+        raise AudioError("standard input is a terminal; pipe a recording into it, or name a file.")
+    return Audio.from_bytes(sys.stdin.buffer.read(), name="standard input")
+
+
+def about(model: str) -> dict[str, Any]:
+    """What a model's folder says of it in ``about.json``; empty where it says nothing."""
+    import json
+
+    from ossicle.models.load import model_folder
+
+    file = model_folder(model) / "about.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def note(sentence: str) -> None:
+    """Say something beside the answer, on standard error."""
+    print(f"note: {sentence}", file=sys.stderr)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """An OSError while ``path`` is written becomes an error of one sentence."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OssicleError(f"{path} cannot be written ({error.strerror or error}); check the folder and the disk.") from None

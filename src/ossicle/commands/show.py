@@ -1,0 +1,190 @@
+"""``ossicle show``: what a recipe or model is made of, before any weights are loaded."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ossicle.support.errors import ModelError, SpecError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ossicle.encoders import Encoder
+    from ossicle.projectors.base import Projector
+    from ossicle.training import Recipe
+
+_PROBE_S = 10.0
+
+
+class Parts(NamedTuple):
+    """The parts of a model on the meta device: shapes without weights."""
+
+    encoder: "Encoder"
+    projector: "Projector"
+    language_model: "nn.Module"
+    text_config: Any
+
+    def counts(self) -> dict[str, int]:
+        """Parameters of each; tied ones once."""
+        return {name: sum(p.numel() for p in getattr(self, name).parameters()) for name in self._fields[:3]}
+
+
+def show(what: str, overrides: Sequence[str], *, tokens: bool) -> None:
+    """Print a recipe or model.
+
+    Raises:
+        SpecError, ModelError: no such recipe or model, or one that cannot be built.
+    """
+    if Path(what).suffix.lower() in (".yaml", ".yml") or Path(what).is_file():
+        from ossicle.training import load_recipe
+        from ossicle.training.run import resolve
+
+        recipe = resolve(load_recipe(what, overrides))
+        if tokens:
+            from ossicle.commands.tokens import show_recipe_tokens
+
+            show_recipe_tokens(recipe)
+        else:
+            _show_recipe(recipe)
+        return
+    if overrides:
+        raise SpecError(f"{what} is a model, which takes no overrides; name a recipe (.yaml) to change one.")
+    if tokens:
+        from ossicle.commands.tokens import show_model_tokens
+
+        show_model_tokens(what)
+    else:
+        _show_model(what)
+
+
+def _show_recipe(recipe: "Recipe") -> None:
+    parts = parts_of_spec(recipe.model)
+    print(f"{recipe.name}: a recipe of {len(recipe.stages)} stage(s), seed {recipe.seed}\n")
+    _print_parts(parts, recipe.model)
+    if "id" not in recipe.model["language_model"]:
+        print("\ntokenizer: made from the recipe's own texts, at most as large as counted here")
+    _print_stages(recipe, parts.counts())
+
+
+def _print_stages(recipe: "Recipe", counts: Mapping[str, int]) -> None:
+    for number, stage in enumerate(recipe.stages, 1):
+        trained = [name for name in counts if stage.train.get(name) == "full"]
+        print(f"\nstage {number}: {stage.name}, {stage.steps:,} steps of up to {stage.seconds_per_batch:g} s of audio")
+        for name in counts:
+            rate = stage.optimiser.lr * stage.optimiser.lr_scale.get(name, 1.0)
+            print(f"  {name:<16}{f'trained, lr {rate:g}' if name in trained else 'frozen'}")
+        print(f"  {'in all':<16}{sum(counts[name] for name in trained):,} of {sum(counts.values()):,} parameters")
+        objectives = " + ".join(f"{weight:g} × {spec['type']}" for weight, spec in stage.objectives())
+        print(f"  {'objective':<16}{objectives}, {stage.dtype}")
+        for name, source in stage.data.items():
+            given = {k: v for k, v in source.items() if k in ("path", "root", "weight", "split")}
+            print(f"  {'data':<16}{name}: {source['type']} {_plain(given)}".rstrip())
+
+
+def _show_model(ref: str) -> None:
+    from ossicle.commands.answering import about
+    from ossicle.models.load import model_folder
+
+    folder = model_folder(ref)
+    config, parts = parts_of_folder(folder)
+    print(f"{ref}: a model in {folder}\n")
+    spec = {
+        "encoder": config.audio_config.encoder,
+        "projector": config.audio_config.projector,
+        "language_model": {"type": config.text_config.model_type},
+    }
+    _print_parts(parts, spec)
+    print(f"\nintegration {config.integration}, format {config.format_version}, {_size(folder)}")
+    if knows := about(ref).get("knows"):
+        print(knows)
+    if (folder / "recipe.yaml").is_file():
+        from ossicle.training import load_recipe
+
+        _print_stages(load_recipe(folder / "recipe.yaml"), parts.counts())
+
+
+def show_models() -> None:
+    """One line for each model inside the package."""
+    from ossicle.models.load import SHIPPED, shipped_models
+
+    names = shipped_models()
+    for name in names:
+        file = SHIPPED / name / "about.json"
+        knows = json.loads(file.read_text(encoding="utf-8")).get("knows", "") if file.is_file() else ""
+        print(f"{name}  {_size(SHIPPED / name)}  {knows}".rstrip())
+    if not names:
+        print("no model is inside this copy of the package")
+
+
+def parts_of_spec(model: Mapping[str, Any]) -> Parts:
+    """The parts of a recipe's ``model``. Raises SpecError, ModelError."""
+    from transformers import AutoConfig
+
+    from ossicle.chat.tokenizer import TokenizerSpec
+    from ossicle.encoders import encoders
+    from ossicle.models.config import OssicleAudioConfig
+    from ossicle.spec import build_options
+
+    cls, options = build_options(encoders, model["encoder"], "model.encoder")
+    encoder = {"type": cls.type_name, **cls.resolve(options).model_dump(mode="json")}
+    audio = OssicleAudioConfig(encoder=encoder, projector=dict(model["projector"]))
+    given = dict(model["language_model"])
+    try:
+        if "id" in given:
+            text = AutoConfig.from_pretrained(given["id"])
+        else:
+            size = TokenizerSpec(**model.get("tokenizer", {})).vocab_size
+            text = AutoConfig.for_model(given.pop("type"), vocab_size=size, tie_word_embeddings=True, **given)
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise SpecError(f"model.language_model {_plain(model['language_model'])} cannot be built: {first}") from None
+    return _on_meta(audio, text)
+
+
+def parts_of_folder(folder: Path) -> tuple[Any, Parts]:
+    """The configuration and parts of a model folder. Raises ModelError."""
+    from ossicle.models.config import OssicleConfig
+
+    file = folder / "config.json"
+    if not file.is_file():
+        raise ModelError(f"{folder} is not a model folder: it has no config.json.")
+    raw = json.loads(file.read_text(encoding="utf-8"))
+    if raw.get("model_type") != OssicleConfig.model_type:
+        raise ModelError(f"{folder} holds a {raw.get('model_type')!r} model, not one made by Ossicle.")
+    config = OssicleConfig.from_dict(raw)
+    return config, _on_meta(config.audio_config, config.text_config)
+
+
+def _on_meta(audio: Any, text: Any) -> Parts:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from ossicle.models.lalm import build_audio
+
+    with torch.device("meta"):
+        encoder, projector = build_audio(audio, text.hidden_size)
+        language_model = AutoModelForCausalLM.from_config(text)
+    return Parts(encoder, projector, language_model, text)
+
+
+def _print_parts(parts: Parts, spec: Mapping[str, Any]) -> None:
+    counts = parts.counts()
+    for name, count in counts.items():
+        options = {k: v for k, v in spec[name].items() if k not in ("type", "id")}
+        print(f"{name:<16}{spec[name].get('type', spec[name].get('id')):<10}{count:>14,}  {_plain(options)}".rstrip())
+    print(f"{'in all':<26}{sum(counts.values()):>14,}  parameters\n")
+    encoder, projector = parts.encoder, parts.projector
+    frames = encoder.num_frames(round(_PROBE_S * encoder.sample_rate))
+    heard = [f"{encoder.sample_rate:,} Hz", f"up to {encoder.window_samples / encoder.sample_rate:g} s at once"]
+    heard += [f"{frames / _PROBE_S:g} frames/s", f"{projector.num_tokens([frames]) / _PROBE_S:g} audio tokens/s"]
+    print(f"hears {', '.join(heard)}")
+    print(f"widths: {encoder.dim} → {parts.text_config.hidden_size}, vocabulary {parts.text_config.vocab_size:,}")
+
+
+def _plain(options: Mapping[str, Any]) -> str:
+    return " ".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in options.items() if v is not None)
+
+
+def _size(folder: Path) -> str:
+    return f"{sum(f.stat().st_size for f in folder.rglob('*') if f.is_file()) / 1e6:.1f} MB"

@@ -1,0 +1,90 @@
+"""``ossicle show --tokens``: a conversation as the ids that training, generation and serving all see."""
+
+import itertools
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ossicle.chat import Conversation
+    from ossicle.chat.renderer import Renderer
+    from ossicle.training import Recipe
+
+_TEXTS = 2000
+
+
+def show_model_tokens(ref: str) -> None:
+    """An example conversation in the ids of a model folder. Raises ModelError."""
+    import numpy as np
+    from transformers import AutoTokenizer
+
+    from ossicle.audio import Audio
+    from ossicle.batch import count_tokens
+    from ossicle.chat import Conversation, assistant, user
+    from ossicle.chat.renderer import Renderer
+    from ossicle.commands.show import parts_of_folder
+    from ossicle.models.load import model_folder
+
+    folder = model_folder(ref)
+    _, parts = parts_of_folder(folder)
+    renderer = Renderer(AutoTokenizer.from_pretrained(folder), partial(count_tokens, parts.encoder, parts.projector))
+    sound = Audio.from_samples(np.zeros(2 * 16_000, np.float32), 16_000, name="2 s of sound")
+    print_tokens(renderer, Conversation.of(user(sound, "What is this sound?"), assistant("A dog barking.")))
+
+
+def show_recipe_tokens(recipe: "Recipe") -> None:
+    """The first row of a recipe's data. Raises what reading that row raises."""
+    from transformers import AutoTokenizer
+
+    from ossicle.batch import count_tokens
+    from ossicle.chat.renderer import Renderer
+    from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
+    from ossicle.commands.answering import note
+    from ossicle.commands.show import parts_of_spec
+    from ossicle.data import make_mixture
+    from ossicle.data.keys import key_of
+
+    stage = recipe.stages[0]
+    mixture = make_mixture(stage.data, f"stages.{stage.name}.data", seed=key_of(recipe.seed, stage.name))
+    parts = parts_of_spec(recipe.model)
+    if "id" in recipe.model["language_model"]:
+        tokenizer: Any = AutoTokenizer.from_pretrained(recipe.model["language_model"]["id"])
+        tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
+    else:
+        texts = itertools.islice(mixture.texts(_TEXTS), _TEXTS)
+        tokenizer = train_tokenizer(texts, TokenizerSpec(**recipe.model.get("tokenizer", {})))
+        note(f"the tokenizer of this picture is made from up to {_TEXTS:,} texts; that of the run from all.")
+    renderer = Renderer(tokenizer, partial(count_tokens, parts.encoder, parts.projector))
+    print_tokens(renderer, mixture.rows(mixture.place(0))[0])
+
+
+def print_tokens(renderer: "Renderer", chat: "Conversation") -> None:
+    """Ids and their text, wrapped: trained ones in brackets (and green), runs of audio as one item."""
+    from rich.console import Console
+    from rich.text import Text
+
+    rendered = renderer(chat)
+    starts = {slot.start: slot for slot in rendered.slots}
+    audios = chat.audios
+    control = frozenset(renderer.tokenizer.all_special_ids)
+    line = Text()
+    at = 0
+    while at < len(rendered.ids):
+        token = rendered.ids[at]
+        if at in starts:
+            slot = starts[at]
+            audio = audios[slot.audio]
+            line.append(f"{renderer.audio_token}:{token} × {slot.num_tokens} ({audio.name}, {audio.duration_s:.2f} s) ", "cyan")
+            at += slot.num_tokens
+            continue
+        shown = f"{renderer.tokenizer.decode([token])!r}:{token}" if token not in control else (
+            f"{renderer.tokenizer.convert_ids_to_tokens(token)}:{token}"
+        )
+        trained = rendered.trained[at]
+        line.append(f"[{shown}] " if trained else f"{shown} ", "bold green" if trained else "dim" if token in control else "")
+        at += 1
+    console = Console(highlight=False)
+    console.print(line)
+    num_audio = sum(slot.num_tokens for slot in rendered.slots)
+    console.print(
+        f"{len(rendered.ids)} tokens: {num_audio} audio, {sum(rendered.trained)} trained (in brackets)", markup=False
+    )

@@ -1,0 +1,30 @@
+"""``ossicle train`` and ``ossicle scenes``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ossicle.commands.answering import writing
+
+
+def run(recipe: Path, overrides: Sequence[str], out: Path, workers: int | None, device: str | None) -> None:
+    """Train, and say where the model lies."""
+    from ossicle.training import train
+
+    with writing(out):
+        model = train(recipe, out, overrides=overrides, workers=workers, device=device)
+    print(f'{model}\nAsk it: ossicle ask FILE "What is this sound?" --model {out}')
+
+
+def write(out: Path, first: int, number: int, overrides: Sequence[str]) -> None:
+    """Render scenes ``first`` to ``first + number`` of the source ``scenes`` to a folder."""
+    from ossicle.data import make_source
+    from ossicle.spec import override_value
+    from ossicle.synthesis.sources.scenes import write_scenes
+
+    options: dict[str, object] = {"type": "scenes"}
+    for override in overrides:
+        options = override_value(options, override)
+    source = make_source(options, "scenes")
+    with writing(out):
+        num_conversations = write_scenes(source, first, number, out)
+    print(f"{number} scenes and {num_conversations} conversations about them: {out}")

@@ -1,0 +1,94 @@
+"""What an answer in words says."""
+
+import re
+from collections.abc import Iterable
+
+_ONES = "zero one two three four five six seven eight nine".split()
+_SMALL = _ONES + (
+    "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_VALUES = {word: value for value, word in enumerate(_SMALL)} | {
+    word: 10 * (place + 2) for place, word in enumerate(_TENS)
+}
+_TIMES = {"once": 1, "twice": 2, "thrice": 3}
+_TOKEN = re.compile(r"\d+(?::\d+)+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_]+")
+_YES = frozenset("yes yeah yep true correct".split())
+_NO = frozenset("no nope not false never nothing neither none isnt arent cannot cant doesnt".split())
+
+
+def normalise_answer(text: str) -> str:
+    """Lower case, no punctuation, one space between words, numbers in digits.
+
+    ``"Twenty-one dogs!"`` → ``"21 dogs"``; ``"At 0.5s."`` → ``"at 0.5 s"``; clock times (``1:04``) stay whole.
+    """
+    words = _TOKEN.findall(re.sub(r"['’]", "", text.casefold()))
+    found: list[str] = []
+    for word, before in zip(words, ["", *words], strict=False):
+        if word in _ONES[1:] and before in _TENS:
+            found[-1] = str(_VALUES[before] + _VALUES[word])
+        else:
+            found.append(str(_VALUES.get(word, word)))
+    return " ".join(found)
+
+
+def labels_named(text: str, labels: Iterable[str]) -> tuple[str, ...]:
+    """Which labels ``text`` names as whole words, each once, in the order of their first mention.
+
+    Where one label lies inside another ("water" in "water flowing") only the longer one is named. A label
+    "a or b" is also named by "a" or "b" alone.
+    """
+    forms = {form: label for label in labels for form in _forms(label) if form}
+    said = normalise_answer(text)
+    found: list[tuple[int, str]] = []
+    for form in sorted(forms, key=len, reverse=True):
+        for match in re.finditer(rf"(?<!\S){re.escape(form)}(?!\S)", said):
+            found.append((match.start(), forms[form]))
+            # Taken: no shorter label may be read out of it.
+            said = said[: match.start()] + "#" * len(form) + said[match.end() :]
+    return tuple(dict.fromkeys(label for _, label in sorted(found)))
+
+
+def _forms(label: str) -> list[str]:
+    parts = label.split(" or ")
+    return [*(normalise_answer(part) for part in parts if len(parts) > 1), normalise_answer(label)]
+
+
+def names_only(text: str, label: str, labels: Iterable[str]) -> bool:
+    """Whether ``text`` names ``label`` and no other of ``labels``."""
+    return labels_named(text, {label, *labels}) == (label,)
+
+
+def words_present(values: Iterable[str], text: str, known: Iterable[str] = ()) -> int:
+    """How many of ``values`` (pieces of one or more words) ``text`` holds as whole words.
+
+    ``known``: further pieces; where one of them holds a value ("iced coffee", "coffee"), it alone is counted as said.
+    """
+    wanted = set(values)
+    return len(wanted & set(labels_named(text, wanted | set(known))))
+
+
+def number_in(text: str) -> int | None:
+    """The one whole number that ``text`` states ("three times", "3", "twice"); None if it states none or several."""
+    words = normalise_answer(text).split()
+    found = {int(word) for word in words if word.isdecimal()} | {_TIMES[word] for word in words if word in _TIMES}
+    return found.pop() if len(found) == 1 else None
+
+
+def seconds_in(text: str) -> float | None:
+    """The first time that ``text`` states, in seconds: ``"At 0.5 s."``, ``"1:04"``, ``"two seconds"``; else None."""
+    for word in normalise_answer(text).split():
+        if word[0].isdecimal():
+            total = 0.0
+            for part in word.split(":"):
+                total = 60 * total + float(part)
+            return total
+    return None
+
+
+def yes_or_no(text: str) -> bool | None:
+    """What ``text`` says first of the two; None if neither."""
+    for word in normalise_answer(text).split():
+        if word in _YES or word in _NO:
+            return word in _YES
+    return None
