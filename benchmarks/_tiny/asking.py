@@ -4,18 +4,19 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from _tiny.likelihood import log_likelihoods
 from _tiny.rows import Row
 
 from ossicle.chat import Conversation, Sampling
 from ossicle.chat.controls import CONTROLS
 from ossicle.models import Local
-from ossicle.models.decoding import score
 from ossicle.support.progress import Progress
 
 A = TypeVar("A")
 
 SAMPLING = Sampling(max_new_tokens=160)
-_SCORED_TOGETHER = 48
+_SCORED_TOGETHER = 256
+_PROMPTS_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,15 @@ def generate(lm: Local, chats: Sequence[Conversation], bar: Progress) -> list[st
 def choose(lm: Local, pairs: Sequence[tuple[Conversation, tuple[str, ...]]], bar: Progress) -> list[int]:
     """The place of the likeliest option of each, by the log probability of the whole answer.
 
-    ``Local.score`` encodes a recording anew for every question; here questions about one recording share it.
+    Questions about one recording go together, so that it is encoded once for all of them.
     """
 
     def answer(distinct: Sequence[tuple[Conversation, tuple[str, ...]]]) -> Iterator[list[int]]:
         waiting: list[tuple[Conversation, tuple[str, ...]]] = []
         for pair in [*distinct, None]:
             full = sum(len(options) for _, options in waiting) + (0 if pair is None else len(pair[1]))
-            if waiting and (pair is None or full > _SCORED_TOGETHER):
+            full_up = full > _SCORED_TOGETHER or len(waiting) == _PROMPTS_TOGETHER
+            if waiting and (pair is None or full_up):
                 yield _likeliest(lm, waiting)
                 waiting = []
             if pair is not None:
@@ -81,13 +83,7 @@ def choose(lm: Local, pairs: Sequence[tuple[Conversation, tuple[str, ...]]], bar
 
 
 def _likeliest(lm: Local, pairs: Sequence[tuple[Conversation, tuple[str, ...]]]) -> list[int]:
-    rows = [lm.prepare(chat.with_reply(option)) for chat, options in pairs for option in options]
-    totals = iter(score(lm.bundle, rows))
-    found = []
-    for _, options in pairs:
-        scores = [next(totals)[0] for _ in options]
-        found.append(max(range(len(options)), key=scores.__getitem__))
-    return found
+    return [max(range(len(scores)), key=scores.__getitem__) for scores in log_likelihoods(lm, pairs)]
 
 
 T = TypeVar("T")

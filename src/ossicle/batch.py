@@ -95,7 +95,7 @@ class Preparer:
         )
 
     def windows(self, audio: Audio, augment_key: int | None = None) -> tuple[Window, ...]:
-        """The windows of one recording; the last few recordings are kept, as conversations about one travel together."""
+        """The windows of one recording; the last few are kept, as conversations about one travel together."""
         key = (audio.digest, augment_key)
         if key not in self._recent:
             while len(self._recent) >= 8:

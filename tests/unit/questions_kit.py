@@ -10,16 +10,32 @@ from ossicle.synthesis.questions.phrasing import _CLOSINGS, _OPENINGS, Choice, G
 
 # Uneven on purpose: frequencies must not give answers away.
 VOCABULARY = {
-    "sound": ("water flowing",) * 3 + ("glass breaking", "keys jingling", "dishes", "plates", "cutlery", "sneeze",
-                                       "dog", "door slam", "speech", "laughter", "frying pan"),
+    "sound": ("water flowing",) * 3
+    + (
+        "glass breaking",
+        "keys jingling",
+        "dishes",
+        "plates",
+        "cutlery",
+        "sneeze",
+        "dog",
+        "door slam",
+        "speech",
+        "laughter",
+        "frying pan",
+    ),
     "instrument": ("cello", "flute", "violin or fiddle", "bass drum", "bass drum", "hi hat"),
     "digit": tuple(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]),
     "keyword": ("alexa", "computer", "smart mirror", "jarvis"),
     "emotion": ("anger", "anger", "boredom", "fear", "neutral", "sadness"),
     "procedural": ("bell", "knock", "rising chirp", "engine", "rain"),
 }
-GROUPS = ({"dishes", "plates", "cutlery"}, {"rain", "water flowing", "frying pan"}, {"knock", "door slam"},
-          {"speech", *VOCABULARY["digit"], *VOCABULARY["keyword"], *VOCABULARY["emotion"], "coffee order"})
+GROUPS = (
+    {"dishes", "plates", "cutlery"},
+    {"rain", "water flowing", "frying pan"},
+    {"knock", "door slam"},
+    {"speech", *VOCABULARY["digit"], *VOCABULARY["keyword"], *VOCABULARY["emotion"], "coffee order"},
+)
 
 
 def confusable(label: str) -> frozenset[str]:

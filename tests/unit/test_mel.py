@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ossicle.audio import log_mel, mel_centres_hz, mel_frame_times, num_mel_frames
@@ -63,6 +63,7 @@ def test_equals_the_definition_with_other_sizes():
 
 
 @given(st.integers(0, 5000), st.sampled_from([1, 100, 160, 512]))
+@settings(deadline=None)
 def test_frames_are_one_per_begun_hop(num_samples, hop):
     frames = log_mel(np.zeros(num_samples, np.float32), hop=hop)
     assert frames.shape == (num_mel_frames(num_samples, hop), 64)
@@ -110,6 +111,7 @@ def test_filters_equal_those_of_transformers(n_mels, f_min, f_max):
 
 
 @given(st.floats(0, 24000))
+@settings(deadline=None)
 def test_mel_and_hertz_are_inverse(hz):
     assert mel_to_hz(hz_to_mel(hz)) == pytest.approx(hz, abs=1e-6)
 
@@ -140,10 +142,10 @@ def test_six_seconds_take_milliseconds():
     samples = torch.zeros(96000)
     log_mel(samples)
     best_s = min(_timed(samples) for _ in range(10))
-    assert best_s < 0.05  # about 3 ms on an idle core; generous for a busy one
+    assert best_s < 0.05  # processor time; about 3 ms on one idle core
 
 
 def _timed(samples):
-    begun = time.perf_counter()
+    begun = time.process_time()
     log_mel(samples)
-    return time.perf_counter() - begun
+    return time.process_time() - begun

@@ -103,9 +103,11 @@ def test_order_questions_are_true():
 
 
 def test_denied_sounds_are_neither_heard_nor_confusable():
-    denials = questions("absent", 200) + [
-        pair for pair in questions("presence", 300) if pair[1].targets == ("no",)] + [
-        pair for pair in questions("count", 400) if pair[1].targets == ("0",)]
+    denials = (
+        questions("absent", 200)
+        + [pair for pair in questions("presence", 300) if pair[1].targets == ("no",)]
+        + [pair for pair in questions("count", 400) if pair[1].targets == ("0",)]
+    )
     for facts, q in denials:
         for x in q.keep:
             heard = set(facts.by_label)
@@ -122,7 +124,8 @@ def test_wrong_options_are_not_true():
 def test_times_are_true_and_written_with_one_decimal():
     for facts, q in questions("onset", 100):
         assert float(re.fullmatch(r"At (\d+\.\d) s\.", q.answer)[1]) == pytest.approx(
-            facts.unique[q.keep[0]].start_s, abs=0.0501)
+            facts.unique[q.keep[0]].start_s, abs=0.0501
+        )
     for facts, q in questions("timeline", 100):
         assert len(read_timeline(q.answer)) == len(facts.events)
     for facts, q in questions("count", 200):
@@ -131,8 +134,9 @@ def test_times_are_true_and_written_with_one_decimal():
 
 def test_close_onsets_and_confusable_pairs_are_never_put_in_order():
     near = Facts((FactEvent("dog", "sound", 1.0, 2.0), FactEvent("bell", "procedural", 1.2, 3.0)), 5, VOCABULARY)
-    twins = Facts((FactEvent("dishes", "sound", 1.0, 2.0), FactEvent("plates", "sound", 3.0, 4.0)), 5, VOCABULARY,
-                  confusable)
+    twins = Facts(
+        (FactEvent("dishes", "sound", 1.0, 2.0), FactEvent("plates", "sound", 3.0, 4.0)), 5, VOCABULARY, confusable
+    )
     ordering = {"first", "last", "order", "which_first", "before", "after", "choice", "either", "presence", "onset"}
     assert not {"first", "last", "order", "which_first"} & set(applicable(near))
     for seed in range(30):
@@ -141,8 +145,15 @@ def test_close_onsets_and_confusable_pairs_are_never_put_in_order():
 
 
 def test_ties_in_level_and_repeats_are_not_asked_about():
-    facts = Facts((FactEvent("dog", "sound", 1.0, 2.0, -20), FactEvent("bell", "procedural", 2.5, 3.0, -22),
-                   FactEvent("bell", "procedural", 3.05, 3.5, -22)), 5, VOCABULARY)
+    facts = Facts(
+        (
+            FactEvent("dog", "sound", 1.0, 2.0, -20),
+            FactEvent("bell", "procedural", 2.5, 3.0, -22),
+            FactEvent("bell", "procedural", 3.05, 3.5, -22),
+        ),
+        5,
+        VOCABULARY,
+    )
     assert not {"louder", "which_first"} & set(applicable(facts))
     assert "bell" not in facts.nameable
 
@@ -165,12 +176,15 @@ def test_silence_has_its_own_answers():
     assert {q.targets for i in range(40) if (q := ask(noise, Random(i), family="presence"))} == {("no",)}
 
 
-@pytest.mark.parametrize(("events", "caption"), [
-    ((("bell", 0, 1), ("dog", 2, 3)), "The sound of bell, then dog."),
-    ((("bell", 0, 3), ("dog", 1, 2)), "The sound of bell, then dog over it."),
-    ((("bell", 0, 1), ("bell", 2, 3), ("dog", 4, 5)), "The sound of bell 2 times, then dog."),
-    ((("dog", 0, 1), ("bell", 0.1, 3)), "The sound of bell together with dog."),
-])
+@pytest.mark.parametrize(
+    ("events", "caption"),
+    [
+        ((("bell", 0, 1), ("dog", 2, 3)), "The sound of bell, then dog."),
+        ((("bell", 0, 3), ("dog", 1, 2)), "The sound of bell, then dog over it."),
+        ((("bell", 0, 1), ("bell", 2, 3), ("dog", 4, 5)), "The sound of bell 2 times, then dog."),
+        ((("dog", 0, 1), ("bell", 0.1, 3)), "The sound of bell together with dog."),
+    ],
+)
 def test_captions(events, caption):
     facts = Facts(tuple(FactEvent(label, "sound", a, b) for label, a, b in events), 6, VOCABULARY)
     assert ask(facts, Random(0), family="caption").answer == caption
@@ -217,6 +231,6 @@ def test_asking_is_quick():
         ask(one, rng)
     begin = perf_counter()
     for one in facts:
-        ask(replace(one), rng)   # a copy has no cached views
+        ask(replace(one), rng)  # a copy has no cached views
     # 0.05 ms here; the bound leaves room for a busy machine.
     assert (perf_counter() - begin) / len(facts) < 1e-3

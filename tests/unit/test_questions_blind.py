@@ -68,8 +68,9 @@ def balanced(pool):
     return [facts for pair in zip(same, different, strict=False) for facts in pair]
 
 
-@pytest.mark.parametrize("family", ["presence", "which_first", "either", "choice", "same_different", "which_audio",
-                                    "louder"])
+@pytest.mark.parametrize(
+    "family", ["presence", "which_first", "either", "choice", "same_different", "which_audio", "louder"]
+)
 def test_a_reader_is_at_chance(family):
     items = closed(family, 2400, 11)
     half = len(items) * 2 // 3

@@ -5,6 +5,7 @@ Shapes: n samples of one block; C channels.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -55,14 +56,14 @@ _CORRECTED = {"MP3": _checked_mp3, "OGG": _checked_ogg}  # by libsndfile's name 
 
 def blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
     """Decode samples ``start`` to ``stop`` after an exact seek."""
-    with _opened(content, soundfile.SoundFile(content.for_libsndfile())) as sound:
+    with _opened(content, soundfile.SoundFile, content.for_libsndfile()) as sound:
         sound.seek(start)
         yield from _read(sound, stop - start)
 
 
 def mp3_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
     """As :func:`blocks`, begun half a second early: mp3 frames borrow bits and overlap from those before."""
-    with _opened(content, soundfile.SoundFile(content.for_libsndfile())) as sound:
+    with _opened(content, soundfile.SoundFile, content.for_libsndfile()) as sound:
         early = sound.seek(max(0, start - sound.samplerate // 2))
         yield from _dropped(_read(sound, stop - early), start - early)
 
@@ -71,20 +72,20 @@ def ogg_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
     """As :func:`blocks`, begun early, and always before the last page."""
     with content.open() as file:
         until = ogg.seekable_until(file)
-    with _opened(content, soundfile.SoundFile(content.for_libsndfile())) as sound:
+    with _opened(content, soundfile.SoundFile, content.for_libsndfile()) as sound:
         early = sound.seek(max(0, min(start, until) - sound.samplerate // 2))
         yield from _dropped(_read(sound, stop - early), start - early)
 
 
 def miscounted_mp3_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
     """Decode an mp3 that misstates its length, from its beginning."""
-    with _opened(content, _Unbounded(mp3.Endless(content.open()))) as sound:
+    with content.open() as file, _opened(content, _Unbounded, mp3.Endless(file)) as sound:
         yield from _dropped(_read(sound, stop), start)
 
 
 def unbounded_blocks(content: Encoded, start: int, stop: int) -> Iterator[np.ndarray]:
     """Decode a file that doesn't state its length, from its beginning."""
-    with _opened(content, _Unbounded(content.for_libsndfile())) as sound:
+    with _opened(content, _Unbounded, content.for_libsndfile()) as sound:
         yield from _dropped(_read(sound, stop), start)
 
 
@@ -117,12 +118,18 @@ def _dropped(blocks_nC: Iterator[np.ndarray], num_samples: int) -> Iterator[np.n
 
 
 @contextmanager
-def _opened(content: Encoded, sound: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
-    with sound:
-        try:
-            yield sound
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"{content.name} is truncated or damaged (decoding fails near {sound.tell() / sound.samplerate:.1f} s):"
-                " copy or export it again."
-            ) from error
+def _opened(
+    content: Encoded, kind: type[soundfile.SoundFile], target: str | BinaryIO | mp3.Endless
+) -> Iterator[soundfile.SoundFile]:
+    """Open with libsndfile; what it refuses, now or later, becomes a sentence."""
+    second = 0.0
+    try:
+        with kind(target) as sound:
+            try:
+                yield sound
+            finally:
+                second = sound.tell() / sound.samplerate
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{content.name} is truncated or damaged (decoding fails near {second:.1f} s): copy or export it again."
+        ) from error

@@ -78,10 +78,6 @@ class Endless:
         self._position += len(data)
         return data
 
-    def close(self) -> None:
-        """Close the file below."""
-        self._file.close()
-
 
 def _bytes_at(file: BinaryIO, offset: int, size: int) -> bytes:
     """Some bytes; cheap, as Python's files keep their buffer when they are moved within it."""

@@ -69,8 +69,9 @@ def read_timeline(text: str) -> list[Heard]:
     found = list(_SPAN.finditer(text))
     if not found:
         return []
-    gaps = [text[a:b] for a, b in zip(
-        [0, *(m.end() for m in found)], [*(m.start() for m in found), len(text)], strict=True)]
+    gaps = [
+        text[a:b] for a, b in zip([0, *(m.end() for m in found)], [*(m.start() for m in found), len(text)], strict=True)
+    ]
     labels_follow = not _label(gaps[0]) or bool(_label(gaps[-1]))
     labels = [_label(gap) for gap in (gaps[1:] if labels_follow else gaps[:-1])]
     heard = []

@@ -20,7 +20,7 @@ def show_events(file: str, choice: Choice, *, window_s: float, plot: Path | None
     """Print the events of a recording, as lines and a picture of bars or as JSON, and draw them.
 
     Raises:
-        OssicleError: a recording that cannot be read, a window that is not above 0 or longer than the model hears.
+        OssicleError: a recording that cannot be read, a window that is not above 0, or a plot of an unknown format.
     """
     (audio,) = open_audios([file])
     if plot is not None:

@@ -1,6 +1,6 @@
 """What was resolved from a model's spec: the one place where widths and ids are written down."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from transformers import AutoConfig, PreTrainedConfig
 
@@ -36,7 +36,7 @@ class OssicleConfig(PreTrainedConfig):
     """
 
     model_type = "ossicle"
-    sub_configs = {"audio_config": OssicleAudioConfig, "text_config": AutoConfig}
+    sub_configs: ClassVar = {"audio_config": OssicleAudioConfig, "text_config": AutoConfig}
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 N rows · L tokens · W windows · T feature steps · D width · V vocabulary
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -50,9 +50,7 @@ class OssicleModel(OssiclePreTrainedModel):
 
     def __init__(self, config: OssicleConfig) -> None:
         super().__init__(config)
-        self.audio_tower, self.multi_modal_projector = build_audio(
-            config.audio_config, config.text_config.hidden_size
-        )
+        self.audio_tower, self.multi_modal_projector = build_audio(config.audio_config, config.text_config.hidden_size)
         self.language_model = AutoModel.from_config(config.text_config)
         self.post_init()
 
@@ -140,9 +138,9 @@ def flatten_runs(tokens: Frames, audio_windows: Tensor | None = None) -> Tensor:
 
 
 class LALM(OssiclePreTrainedModel, GenerationMixin):
-    """A large audio-language model. ``forward(**batch.inputs(pad_id=...))`` gives logits; ``generate`` is transformers'."""
+    """A large audio-language model: ``forward`` gives logits, ``generate`` is transformers'."""
 
-    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+    _tied_weights_keys: ClassVar = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
 
     def __init__(self, config: OssicleConfig) -> None:
         super().__init__(config)

@@ -1,5 +1,6 @@
 """What is heard in a recording of any length, from when to when: asked window by window, and joined."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from ossicle.support.errors import ModelError
 if TYPE_CHECKING:
     from ossicle.models.local import Local
 
-TIMELINE = "List all sounds with their start and end times."
+TIMELINE = "Make a timeline of the recording."
 JOIN_S = 0.3
 """An event this close to a window's edge is taken to touch it: about twice the error of a good onset."""
 
@@ -26,32 +27,30 @@ def events(lm: "Local", audio: Audio | str | Path, window_s: float = 10.0) -> li
     Args:
         lm: who listens.
         audio: a recording of any length; only one group of windows is in memory at a time.
-        window_s: seconds heard at a time, at most ``lm.span_s``.
+        window_s: seconds heard at a time; never more than ``lm.span_s``.
 
     Returns:
         Events by onset, times in seconds within the recording.
 
     Raises:
-        ModelError: a window that is not above 0, or longer than the model hears at once.
+        ModelError: a window that is not above 0.
         AudioError: a recording that cannot be read.
     """
-    if not 0 < window_s <= lm.span_s:
-        raise ModelError(f"a window of {window_s:g} s is impossible: {lm.name} hears up to {lm.span_s:g} s at once.")
+    if not window_s > 0:
+        raise ModelError(f"a window of {window_s:g} s is impossible: give seconds above 0.")
     audio = audio if isinstance(audio, Audio) else Audio(audio)
-    edges = cut(audio.duration_s, window_s)
-    spans = list(zip(edges, edges[1:], strict=False))
+    edges = cut(audio.duration_s, min(window_s, lm.span_s))
+    spans = list(itertools.pairwise(edges))
     clips = [audio] if len(spans) == 1 else [audio.clip(start, end) for start, end in spans]
     replies = lm.generate([Conversation.of(user(clip, TIMELINE)) for clip in clips])
-    heard = [
-        shift(read_timeline(reply.text), start, end) for (start, end), reply in zip(spans, replies, strict=True)
-    ]
+    heard = [shift(read_timeline(reply.text), start, end) for (start, end), reply in zip(spans, replies, strict=True)]
     return join(heard, edges)
 
 
 def cut(duration_s: float, window_s: float) -> list[float]:
     """Edges of equal windows, first 0 and last ``duration_s``: no last window is too short to hear anything in."""
     num_windows = max(1, -int(-(duration_s - 1e-6) // window_s))
-    return [duration_s * k / num_windows for k in range(num_windows + 1)]
+    return [*(duration_s * k / num_windows for k in range(num_windows)), duration_s]
 
 
 def shift(heard: Iterable[Heard], start_s: float, end_s: float) -> list[Heard]:
@@ -73,7 +72,7 @@ def join(windows: Sequence[Sequence[Heard]], edges: Sequence[float], tolerance_s
     """
     joined: list[Heard] = []
     open_at_edge: dict[str, int] = {}
-    for events_of_window, start_s, end_s in zip(windows, edges, edges[1:], strict=True):
+    for events_of_window, start_s, end_s in zip(windows, edges[:-1], edges[1:], strict=True):
         reaching: dict[str, int] = {}
         for event in sorted(events_of_window, key=lambda e: (e.start_s, e.end_s)):
             at = open_at_edge.pop(event.label, None) if event.start_s - start_s <= tolerance_s else None

@@ -28,16 +28,16 @@ class Local:
 
     capabilities = frozenset({"score"})
 
-    def __init__(
-        self, bundle: Bundle, name: str, *, long_audio: LongAudio = "window", max_batch: int = 16
-    ) -> None:
+    def __init__(self, bundle: Bundle, name: str, *, long_audio: LongAudio = "window", max_batch: int = 16) -> None:
         self.bundle, self.name, self.long_audio, self.max_batch = bundle, name, long_audio, max_batch
         self.prepare = bundle.preparer()
         encoder = self.prepare.encoder
         self.span_s = encoder.window_samples / encoder.sample_rate
         """Seconds that the model hears at once."""
 
-    def ask(self, audio: "Audio | str | Path | Iterable[Audio | str | Path]", question: str, **sampling: float) -> Reply:
+    def ask(
+        self, audio: "Audio | str | Path | Iterable[Audio | str | Path]", question: str, **sampling: float
+    ) -> Reply:
         """Ask about one recording or several.
 
         Args:

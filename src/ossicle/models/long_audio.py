@@ -45,7 +45,7 @@ def shift_times(text: str, offset_s: float) -> str:
 
 def clock(seconds: float) -> str:
     """``75.0`` → ``"1:15"``."""
-    minutes, rest = divmod(int(round(seconds)), 60)
+    minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 

@@ -1,6 +1,6 @@
 """The transformers face of the Renderer: the same ids, for transformers' own ``generate`` and for vLLM."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
         text_dim: width of the language model.
     """
 
-    model_input_names = ["input_features", "feature_lengths"]
+    model_input_names: ClassVar = ["input_features", "feature_lengths"]
 
     def __init__(
         self,

@@ -6,5 +6,22 @@ from ossicle.synthesis.questions.facts import FactEvent, Facts, Question
 from ossicle.synthesis.questions.family import applicable, ask, families
 from ossicle.synthesis.questions.perturb import perturb
 
-__all__ = ["FactEvent", "Facts", "Question", "absent", "applicable", "ask", "closed", "corpus", "families", "order",
-           "pairs", "perturb", "random_facts", "speech", "stories", "times", "which"]
+__all__ = [
+    "FactEvent",
+    "Facts",
+    "Question",
+    "absent",
+    "applicable",
+    "ask",
+    "closed",
+    "corpus",
+    "families",
+    "order",
+    "pairs",
+    "perturb",
+    "random_facts",
+    "speech",
+    "stories",
+    "times",
+    "which",
+]

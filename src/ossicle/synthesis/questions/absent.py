@@ -21,17 +21,33 @@ _OF_SOUNDS = ("onset", "onset", "offset", "span", "duration", "after", "before")
 _OF_SPEECH = ("transcribe", "transcribe", "digit", "keyword", "emotion")
 
 
-@family("absent", weight=1.3, phrases={
-    "onset": ONSET, "offset": OFFSET, "span": SPAN, "duration": DURATION, "before": BEFORE, "after": AFTER,
-    "onset_clause": ONSET_CLAUSE, "offset_clause": OFFSET_CLAUSE, "span_clause": SPAN_CLAUSE,
-    "duration_clause": DURATION_CLAUSE, "before_clause": BEFORE_CLAUSE, "after_clause": AFTER_CLAUSE,
-    "transcribe": TRANSCRIBE, "digit": DIGIT, "keyword": KEYWORD, "emotion": EMOTION,
-}, ready=lambda f: bool(f.vocabulary) or not f.has_speech)
+@family(
+    "absent",
+    weight=1.3,
+    phrases={
+        "onset": ONSET,
+        "offset": OFFSET,
+        "span": SPAN,
+        "duration": DURATION,
+        "before": BEFORE,
+        "after": AFTER,
+        "onset_clause": ONSET_CLAUSE,
+        "offset_clause": OFFSET_CLAUSE,
+        "span_clause": SPAN_CLAUSE,
+        "duration_clause": DURATION_CLAUSE,
+        "before_clause": BEFORE_CLAUSE,
+        "after_clause": AFTER_CLAUSE,
+        "transcribe": TRANSCRIBE,
+        "digit": DIGIT,
+        "keyword": KEYWORD,
+        "emotion": EMOTION,
+    },
+    ready=lambda f: bool(f.vocabulary) or not f.has_speech,
+)
 def absent(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``There is no glass breaking in the recording.``"""
     if not facts.has_speech and rng.random() < 0.3:
-        return Question("absent", say(rng.choice(_OF_SPEECH)), "There is no speech in the recording.",
-                        ("no speech",))
+        return Question("absent", say(rng.choice(_OF_SPEECH)), "There is no speech in the recording.", ("no speech",))
     kinds = [event.kind for event in facts.events] or list(facts.vocabulary)
     kinds = [kind for kind in kinds if kind not in ("emotion", "command")]
     if not kinds:
@@ -40,5 +56,10 @@ def absent(facts: Facts, rng: Random, say: Say) -> Question | None:
     x = facts.absent_label(kind, rng)
     if x is None:
         return None
-    return Question("absent", mention(say, rng.choice(_OF_SOUNDS), x, kind, rng),
-                    f"There is no {x} in the recording.", (f"no {x}",), keep=(x,))
+    return Question(
+        "absent",
+        mention(say, rng.choice(_OF_SOUNDS), x, kind, rng),
+        f"There is no {x} in the recording.",
+        (f"no {x}",),
+        keep=(x,),
+    )

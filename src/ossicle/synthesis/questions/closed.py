@@ -13,7 +13,8 @@ from ossicle.synthesis.questions.phrasing import named, named_alike, phrases
 from ossicle.synthesis.questions.speech import DIGIT, EMOTION, KEYWORD, feeling, only
 from ossicle.synthesis.questions.which import COUNT, INSTRUMENT, LABEL
 
-EITHER = phrases("""
+EITHER = phrases(
+    """
     (is|was) (it|this|that|the sound|the noise) {xs} [<in>]
     (is|was) {xs} (heard|audible|present|there|in it|what you hear) [<in>]
     (do|did|can) (you|we|one) <hear> {xs} [<in>]
@@ -50,7 +51,8 @@ EITHER = phrases("""
     (could|might) (it|this|that) be {xs}
     (this|it) is {xs} , which [one] [is it]
     (what|which) (did|do) you (hear|notice|recognise) : {xs}
-""", """
+""",
+    """
     I can't decide if it's {xs}. What do you say?
     Make up your mind: {xs}?
     What reaches the ear, {xs}?
@@ -69,9 +71,11 @@ EITHER = phrases("""
     Which one of them can be heard, {xs}?
     What is it that the audio has, {xs}?
     So what was it then, {xs}?
-""")
+""",
+)
 
-EITHER_FEELING = phrases("""
+EITHER_FEELING = phrases(
+    """
     (is|was) the (speaker|person|voice|talker) {xs} [<in>]
     does the (speaker|person|voice|talker) (sound|feel|seem|appear) {xs} [<in>]
     (does|is) (he|she) {xs} [<in>]
@@ -93,7 +97,8 @@ EITHER_FEELING = phrases("""
     (was|is) (this|it) (said|spoken) by someone (who is|feeling) {xs}
     (which|what) of (these|the following) (emotions|moods) (is it|fits|is heard|does the speaker have) : {xs}
     (emotionally|by the tone) , is (it|the speaker) {xs}
-""", """
+""",
+    """
     What fits the voice better: {xs}?
     Do they come across as {xs}?
     Which affect is it: {xs}?
@@ -102,10 +107,20 @@ EITHER_FEELING = phrases("""
     Which mood is the speaker in: {xs}?
     Is the feeling in this voice {xs}?
     Say how the speaker feels, {xs}.
-""")
+""",
+)
 
-FEELINGS = {"anger": "angry", "boredom": "bored", "disgust": "disgusted", "fear": "afraid", "happiness": "happy",
-            "sadness": "sad", "neutral": "neutral", "surprise": "surprised", "calm": "calm"}
+FEELINGS = {
+    "anger": "angry",
+    "boredom": "bored",
+    "disgust": "disgusted",
+    "fear": "afraid",
+    "happiness": "happy",
+    "sadness": "sad",
+    "neutral": "neutral",
+    "surprise": "surprised",
+    "calm": "calm",
+}
 
 
 def _listed(options: list[str], joint: str) -> str:
@@ -138,8 +153,12 @@ def _shuffled(true: str, wrong: list[str], rng: Random) -> list[str]:
     return options
 
 
-@family("either", weight=2.0, phrases={"either": EITHER, "feeling": EITHER_FEELING},
-        ready=lambda f: bool(f.vocabulary) and bool(f.nameable or feeling(f)))
+@family(
+    "either",
+    weight=2.0,
+    phrases={"either": EITHER, "feeling": EITHER_FEELING},
+    ready=lambda f: bool(f.vocabulary) and bool(f.nameable or feeling(f)),
+)
 def either(facts: Facts, rng: Random, say: Say) -> Question | None:
     """The true one of two (now and then three or four) options, as it stands."""
     fact = _feeling(facts, rng) or _one_sound(facts, rng)
@@ -159,7 +178,8 @@ def either(facts: Facts, rng: Random, say: Say) -> Question | None:
     return Question("either", text, f"{fact.label}.", (fact.label,), tuple(options), keep=tuple(asked))
 
 
-HEARD = phrases("""
+HEARD = phrases(
+    """
     which of (these|the following|the options|the following sounds|these sounds) (is|can be|was) (heard|present|audible|in it) [<in>]
     which (option|answer|one|alternative|choice) is (right|correct|true|heard)
     which (sound|option) is (heard|present|audible|there) [<in>]
@@ -180,7 +200,8 @@ HEARD = phrases("""
     what sound (is heard|do you hear|is this|is it) [<in>] ? (choose|pick|select) one
     what (was|is) (recorded|captured|heard) [<in>]
     (answer|solve) the (multiple choice|multiple-choice) question : (what is heard|which sound do you hear)
-""", """
+""",
+    """
     Tick the option that matches the audio.
     Which letter belongs to what is sounding?
     Pick the fitting entry from the list.
@@ -199,7 +220,8 @@ HEARD = phrases("""
     What do you hear? Pick the right one of these.
     Which one of the following was recorded?
     Select the correct answer to what is heard.
-""")
+""",
+)
 
 
 class Stem(NamedTuple):
@@ -238,16 +260,37 @@ def _not_spoken(facts: Facts, rng: Random) -> Fact | None:
     return fact if fact and fact.kind not in SPOKEN_KINDS else None
 
 
-_STEMS = (Stem("heard", _one_sound), Stem("heard", _one_sound), Stem("label", _not_spoken),
-          Stem("instrument", _instrument), Stem("digit", _digit), Stem("keyword", _keyword), Stem("first", _first),
-          Stem("emotion", _feeling), Stem("emotion", _feeling))
+_STEMS = (
+    Stem("heard", _one_sound),
+    Stem("heard", _one_sound),
+    Stem("label", _not_spoken),
+    Stem("instrument", _instrument),
+    Stem("digit", _digit),
+    Stem("keyword", _keyword),
+    Stem("first", _first),
+    Stem("emotion", _feeling),
+    Stem("emotion", _feeling),
+)
 _LETTERS = "ABCDEF"
 _MARKS = ("{0}) ", "{0}) ", "{0}. ", "({0}) ", "{0}: ", "{0} - ", "[{0}] ")
 _BREAKS = ("\n", "\n", "\n", " ", ", ", "; ", " / ")
 _LEADS = ("", "", "", "Options:", "Choices:", "Choose from:", "Answers:", "Choose one:", "The options are:")
-_CLOSINGS = ("", "", "", "", "", "Answer with the letter.", "Answer with one of the options.", "Which letter?",
-             "Choose one.", "Only one is right.", "Answer with the letter and the option.", "Answer:",
-             "Please choose the correct option.", "Which one is correct?")
+_CLOSINGS = (
+    "",
+    "",
+    "",
+    "",
+    "",
+    "Answer with the letter.",
+    "Answer with one of the options.",
+    "Which letter?",
+    "Choose one.",
+    "Only one is right.",
+    "Answer with the letter and the option.",
+    "Answer:",
+    "Please choose the correct option.",
+    "Which one is correct?",
+)
 
 
 def lettered(stem: str, options: list[str], rng: Random, held_out: bool) -> tuple[str, str]:
@@ -284,10 +327,21 @@ def _count_choice(facts: Facts, rng: Random, say: Say) -> Question | None:
     return _chosen(say, "count", str(number), [str(n) for n in wrong], rng, x=named(x, facts.kind_of(x), rng))
 
 
-@family("choice", weight=2.5, phrases={
-    "heard": HEARD, "label": LABEL, "instrument": INSTRUMENT, "digit": DIGIT, "keyword": KEYWORD, "first": FIRST,
-    "emotion": EMOTION, "count": COUNT,
-}, ready=lambda f: bool(f.vocabulary) and bool(f.nameable or feeling(f)))
+@family(
+    "choice",
+    weight=2.5,
+    phrases={
+        "heard": HEARD,
+        "label": LABEL,
+        "instrument": INSTRUMENT,
+        "digit": DIGIT,
+        "keyword": KEYWORD,
+        "first": FIRST,
+        "emotion": EMOTION,
+        "count": COUNT,
+    },
+    ready=lambda f: bool(f.vocabulary) and bool(f.nameable or feeling(f)),
+)
 def choice(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``B) knock.``"""
     if rng.random() < 0.08 and (question := _count_choice(facts, rng, say)):

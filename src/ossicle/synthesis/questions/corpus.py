@@ -17,8 +17,11 @@ _ORDERS = {
 }
 
 
-def random_facts(rng: Random, vocabulary: Mapping[str, tuple[str, ...]],
-                 confusable: Callable[[str], frozenset[str]] = nothing_confusable) -> Facts:
+def random_facts(
+    rng: Random,
+    vocabulary: Mapping[str, tuple[str, ...]],
+    confusable: Callable[[str], frozenset[str]] = nothing_confusable,
+) -> Facts:
     """A made-up scene: labels by the vocabulary's frequencies, 1 to 15 s, times as they fall."""
     draw = rng.random()
     if draw < 0.12 and "emotion" in vocabulary:
@@ -31,13 +34,17 @@ def random_facts(rng: Random, vocabulary: Mapping[str, tuple[str, ...]],
         return Facts((event,), event.end_s + 0.5, vocabulary, confusable)
     duration_s = rng.uniform(4, 15)
     kinds = [kind for kind in vocabulary if kind not in ("emotion", "command")]
-    events = tuple(event for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 3, 3, 4)))
-                   for event in _repeats(rng, vocabulary, rng.choice(kinds), duration_s))
+    events = tuple(
+        event
+        for _ in range(rng.choice((0, 1, 1, 1, 2, 2, 3, 3, 4)))
+        for event in _repeats(rng, vocabulary, rng.choice(kinds), duration_s)
+    )
     return Facts(events, duration_s, vocabulary, confusable, background=rng.random() < 0.8)
 
 
-def _repeats(rng: Random, vocabulary: Mapping[str, tuple[str, ...]], kind: str,
-             duration_s: float) -> Iterator[FactEvent]:
+def _repeats(
+    rng: Random, vocabulary: Mapping[str, tuple[str, ...]], kind: str, duration_s: float
+) -> Iterator[FactEvent]:
     """One sound once, or a short one up to five times."""
     label = rng.choice(vocabulary[kind])
     times = rng.choice((1, 1, 1, 2, 3, 4, 5))
@@ -46,12 +53,15 @@ def _repeats(rng: Random, vocabulary: Mapping[str, tuple[str, ...]], kind: str,
     for i in range(times):
         start_s = i * room_s + rng.uniform(0, 0.4) * room_s
         end_s = start_s + rng.uniform(0.2, 0.5) * room_s
-        yield FactEvent(label, kind, start_s, end_s, level_db,
-                        text=label if kind in ("digit", "keyword") else None)
+        yield FactEvent(label, kind, start_s, end_s, level_db, text=label if kind in ("digit", "keyword") else None)
 
 
-def corpus(num_questions: int, seed: int, vocabulary: Mapping[str, tuple[str, ...]],
-           confusable: Callable[[str], frozenset[str]] = nothing_confusable) -> Iterator[str]:
+def corpus(
+    num_questions: int,
+    seed: int,
+    vocabulary: Mapping[str, tuple[str, ...]],
+    confusable: Callable[[str], frozenset[str]] = nothing_confusable,
+) -> Iterator[str]:
     """Texts of ``num_questions`` training questions, each followed by its answer.
 
     Every family that the vocabulary allows comes up about equally often. Deterministic in ``seed``.

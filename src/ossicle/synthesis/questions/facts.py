@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 from random import Random
 
-APART_S = 0.3      # onsets closer than this have no order that a listener could be held to
+APART_S = 0.3  # onsets closer than this have no order that a listener could be held to
 REPEAT_GAP_S = 0.1  # the same sound again after less than this may be heard as one
 LOUDER_DB = 4.0
 SPOKEN_KINDS = frozenset({"digit", "keyword", "command", "emotion"})
@@ -80,11 +80,14 @@ class Facts:
     @cached_property
     def nameable(self) -> dict[str, list[FactEvent]]:
         """Labels that single out their events: nothing confusable beside them, repeats apart."""
-        return {label: events for label, events in self.by_label.items()
-                if not (self.confusable(label) & self.by_label.keys() - {label})
-                and not any(label in self.confusable(other) for other in self.by_label if other != label)
-                and not any(e.emotion == label for e in events)
-                and all(b.start_s - a.end_s >= REPEAT_GAP_S for a, b in pairwise(events))}
+        return {
+            label: events
+            for label, events in self.by_label.items()
+            if not (self.confusable(label) & self.by_label.keys() - {label})
+            and not any(label in self.confusable(other) for other in self.by_label if other != label)
+            and not any(e.emotion == label for e in events)
+            and all(b.start_s - a.end_s >= REPEAT_GAP_S for a, b in pairwise(events))
+        }
 
     @cached_property
     def unique(self) -> dict[str, FactEvent]:
@@ -99,22 +102,21 @@ class Facts:
     @cached_property
     def in_order(self) -> bool:
         """All onsets differ enough to be put in order."""
-        return all(b.start_s - a.start_s >= APART_S
-                   for a, b in pairwise(self.ordered))
+        return all(b.start_s - a.start_s >= APART_S for a, b in pairwise(self.ordered))
 
     @cached_property
     def has_speech(self) -> bool:
         """Someone may be heard speaking (when in doubt, True)."""
         return "speech" in self.undeniable or any(
-            event.kind in SPOKEN_KINDS or event.text or event.emotion for event in self.events)
+            event.kind in SPOKEN_KINDS or event.text or event.emotion for event in self.events
+        )
 
     @cached_property
     def said(self) -> tuple[FactEvent, ...]:
         """Events in which known words are said, by onset; empty if any other speech is heard."""
         saying = tuple(event for event in self.ordered if event.text or event.slots)
         others = [event for event in self.events if event not in saying]
-        unknown = any(event.kind in SPOKEN_KINDS or event.emotion or event.label == "speech"
-                      for event in others)
+        unknown = any(event.kind in SPOKEN_KINDS or event.emotion or event.label == "speech" for event in others)
         return () if unknown else saying
 
     def kind_of(self, label: str) -> str:

@@ -40,8 +40,7 @@ class Family:
 _FAMILIES: dict[str, Family] = {}
 
 
-def family(name: str, *, weight: float, phrases: Mapping[str, Phrases],
-           ready: Callable[[Facts], bool]) -> Callable:
+def family(name: str, *, weight: float, phrases: Mapping[str, Phrases], ready: Callable[[Facts], bool]) -> Callable:
     """Decorator: the function makes this family's questions."""
 
     def register(make: Callable[[Facts, Random, Say], Question | None]) -> Callable:

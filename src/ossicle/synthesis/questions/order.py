@@ -11,7 +11,8 @@ from ossicle.synthesis.questions.family import Say, family
 from ossicle.synthesis.questions.phrasing import named_alike, phrases
 from ossicle.synthesis.questions.surfaces import mention
 
-FIRST = phrases("""
+FIRST = phrases(
+    """
     (what|which sound|which noise|what sound|which event) <happen> first [<in>]
     (what|which sound|which noise) (is|was) [the] first [<in>]
     what is the (first|earliest|initial|opening|very first) <thing> [<in>]
@@ -46,7 +47,8 @@ FIRST = phrases("""
     number one in the (order|sequence) of sounds
     what (do I|does one) hear (first|at the very beginning|right at the start|at the outset|in the first moment) [<in>]
     what (is|was) (there|heard) at the (beginning|start|outset|opening) [of <rec>]
-""", """
+""",
+    """
     What kicks things off?
     Which noise leads the sequence?
     Name whatever sounds before all else.
@@ -65,9 +67,11 @@ FIRST = phrases("""
     At the very start, which sound do we have?
     Say which sound happens before any of the others.
     What was the first event that was recorded?
-""")
+""",
+)
 
-LAST = phrases("""
+LAST = phrases(
+    """
     (what|which sound|which noise|what sound|which event) <happen> last [<in>]
     (what|which sound|which noise) (is|was) [the] last [<in>]
     what is the (last|final|latest|closing|very last) <thing> [<in>]
@@ -99,7 +103,8 @@ LAST = phrases("""
     (the last|the final) of the (sounds|events|noises) is (what|which [one])
     what (do I|does one) hear (last|at the very end|right at the end|in the last moment) [<in>]
     what (is|was) (there|heard) at the (end|very end|close) [of <rec>]
-""", """
+""",
+    """
     What rounds things off?
     Which noise is at the tail end of the sequence?
     Name whatever sounds after all else.
@@ -116,9 +121,11 @@ LAST = phrases("""
     What sound is it that ends the audio?
     At the very end, which sound do we have?
     What was the last event that was recorded?
-""")
+""",
+)
 
-BEFORE = phrases("""
+BEFORE = phrases(
+    """
     what (happens|comes|occurs|is heard|do you hear|can be heard|sounds) [right|just|immediately|directly] before {x} [<in>]
     (which|what) (sound|noise|event) (happens|comes|occurs|is heard|do you hear|is|can be heard) [right|just|immediately|directly] before {x} [<in>]
     what (precedes|preceded) {x} [<in>]
@@ -147,7 +154,8 @@ BEFORE = phrases("""
     the (sound|event|noise) (before|preceding|prior to) {x} is (what|which)
     (which|what) (is|was) the (previous|preceding) (sound|event) , before {x}
     if (I|you) go back from {x} , (what|which sound) (comes|is heard) [first]
-""", """
+""",
+    """
     What do we come across on the way to {x}?
     {x} is heralded by which noise?
     Going one step back from {x}, what is there?
@@ -164,9 +172,11 @@ BEFORE = phrases("""
     Which sound event precedes that of {x}?
     When {x} comes, what has been heard right before it?
     Say what sound is previous to {x}.
-""")
+""",
+)
 
-AFTER = phrases("""
+AFTER = phrases(
+    """
     what (happens|comes|occurs|is heard|do you hear|can be heard|sounds) [right|just|immediately|directly] after {x} [<in>]
     (which|what) (sound|noise|event) (happens|comes|occurs|is heard|do you hear|is|can be heard) [right|just|immediately|directly] after {x} [<in>]
     what (follows|followed) {x} [<in>]
@@ -200,7 +210,8 @@ AFTER = phrases("""
     (which|what) (is|was) the (next|following|subsequent) (sound|event) , after {x}
     if (I|you) go on from {x} , (what|which sound) (comes|is heard) next
     (as soon as|when) {x} is (over|past|done) , (what|which sound) (comes|is heard|follows) [next]
-""", """
+""",
+    """
     What does {x} lead up to?
     On the heels of {x} comes which noise?
     Going one step on from {x}, what is there?
@@ -217,9 +228,11 @@ AFTER = phrases("""
     Which sound event follows that of {x}?
     When {x} has come, what is heard right after it?
     Say what sound is next once we had {x}.
-""")
+""",
+)
 
-ORDER = phrases("""
+ORDER = phrases(
+    """
     in (what|which) order (do|did) the (sounds|noises|events|sound events) (occur|happen|appear|come|start|sound) [<in>]
     in (what|which) (order|sequence) (are|were) the (sounds|noises|events) (heard|played|to be heard) [<in>]
     what is the (order|sequence|succession|temporal order|chronological order) of [the] (sounds|noises|events|sound events) [<in>]
@@ -242,7 +255,8 @@ ORDER = phrases("""
     (list|name) the (sounds|events|noises) (as they occur|one after the other|as they are heard|in their order|in the correct order|by their onset) [<in>]
     what (was|is) the (correct|right|temporal|exact) (order|sequence) of (events|sounds) [<in>]
     (what|which sounds) (are|were) heard (first , second|first , then) , and so on
-""", """
+""",
+    """
     Walk me through it, one sound at a time.
     How do the noises succeed one another?
     From start to finish, name each event in turn.
@@ -259,9 +273,11 @@ ORDER = phrases("""
     What sequence of sounds does the audio have?
     Which sounds come one after the other, from the first to the last?
     Please order the sounds by when they begin.
-""")
+""",
+)
 
-WHICH_FIRST = phrases("""
+WHICH_FIRST = phrases(
+    """
     (which|what) (came|comes|is|was|happens|happened|occurs|starts|started|begins|sounds|is heard|do you hear) first [<in>] , {x} or {y}
     which (sound|noise|event) (came|comes|is|was|happens|occurs|starts|begins|is heard) (first|earlier) [<in>] , {x} or {y}
     which of the two (came|comes|is|was|happens|starts|begins|is heard) (first|earlier) , {x} or {y}
@@ -303,7 +319,8 @@ WHICH_FIRST = phrases("""
     (earlier|first|earliest) (sound|one|event) , {x} or {y}
     (which|what) (is heard|is|comes) (ahead of|prior to) the other , {x} or {y}
     (which|what) leads [<in>] , {x} or {y}
-""", """
+""",
+    """
     Who gets in ahead of the other, {x} or {y}?
     Is it {x} that leads, or {y}?
     Out of {x} and {y}, what do we hear at the earlier moment?
@@ -323,7 +340,8 @@ WHICH_FIRST = phrases("""
     Was {x} the first of the two, or was {y}?
     Say what happened earlier: {x} or {y}?
     Which one occurs first in time - {x} or {y}?
-""")
+""",
+)
 
 
 def first_event(facts: Facts) -> FactEvent | None:
@@ -345,16 +363,16 @@ def last_event(facts: Facts) -> FactEvent | None:
     return rows[-1] if clear else None
 
 
-@family("first", weight=1.2, phrases={"first": FIRST},
-        ready=lambda f: len(f.by_label) > 1 and first_event(f) is not None)
+@family(
+    "first", weight=1.2, phrases={"first": FIRST}, ready=lambda f: len(f.by_label) > 1 and first_event(f) is not None
+)
 def first(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``First comes dog howling.``"""
     label = first_event(facts).label
     return Question("first", say("first"), f"First comes {label}.", (label,))
 
 
-@family("last", weight=1.0, phrases={"last": LAST},
-        ready=lambda f: len(f.by_label) > 1 and last_event(f) is not None)
+@family("last", weight=1.0, phrases={"last": LAST}, ready=lambda f: len(f.by_label) > 1 and last_event(f) is not None)
 def last(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``Last comes dog howling.``"""
     label = last_event(facts).label
@@ -390,7 +408,12 @@ def _beside(facts: Facts, rng: Random, step: int) -> tuple[str, FactEvent | None
     return lonely
 
 
-@family("before", weight=1.0, phrases={"before": BEFORE, "before_clause": BEFORE_CLAUSE}, ready=lambda f: len(f.events) > 1 and bool(f.unique))
+@family(
+    "before",
+    weight=1.0,
+    phrases={"before": BEFORE, "before_clause": BEFORE_CLAUSE},
+    ready=lambda f: len(f.events) > 1 and bool(f.unique),
+)
 def before(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``Before it comes glass breaking.`` or ``Nothing comes before it.``"""
     found = _beside(facts, rng, -1)
@@ -398,11 +421,21 @@ def before(facts: Facts, rng: Random, say: Say) -> Question | None:
         return None
     label, event = found
     answer = f"Before it comes {event.label}." if event else "Nothing comes before it."
-    return Question("before", mention(say, "before", label, facts.kind_of(label), rng), answer,
-                    (event.label if event else "nothing",), keep=(label,))
+    return Question(
+        "before",
+        mention(say, "before", label, facts.kind_of(label), rng),
+        answer,
+        (event.label if event else "nothing",),
+        keep=(label,),
+    )
 
 
-@family("after", weight=1.0, phrases={"after": AFTER, "after_clause": AFTER_CLAUSE}, ready=lambda f: len(f.events) > 1 and bool(f.unique))
+@family(
+    "after",
+    weight=1.0,
+    phrases={"after": AFTER, "after_clause": AFTER_CLAUSE},
+    ready=lambda f: len(f.events) > 1 and bool(f.unique),
+)
 def after(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``After it comes glass breaking.`` or ``Nothing comes after it.``"""
     found = _beside(facts, rng, 1)
@@ -410,12 +443,21 @@ def after(facts: Facts, rng: Random, say: Say) -> Question | None:
         return None
     label, event = found
     answer = f"After it comes {event.label}." if event else "Nothing comes after it."
-    return Question("after", mention(say, "after", label, facts.kind_of(label), rng), answer,
-                    (event.label if event else "nothing",), keep=(label,))
+    return Question(
+        "after",
+        mention(say, "after", label, facts.kind_of(label), rng),
+        answer,
+        (event.label if event else "nothing",),
+        keep=(label,),
+    )
 
 
-@family("order", weight=1.0, phrases={"order": ORDER},
-        ready=lambda f: len(f.by_label) > 1 and len(f.events) < 7 and f.all_nameable and f.in_order)
+@family(
+    "order",
+    weight=1.0,
+    phrases={"order": ORDER},
+    ready=lambda f: len(f.by_label) > 1 and len(f.events) < 7 and f.all_nameable and f.in_order,
+)
 def order(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``First bell, then knock, then dog.``"""
     sequence = ", then ".join(event.label for event in facts.ordered)
@@ -424,17 +466,23 @@ def order(facts: Facts, rng: Random, say: Say) -> Question | None:
 
 def apart_pairs(facts: Facts) -> list[tuple[str, str]]:
     """Pairs of labels that each occur once and whose onsets can be put in order."""
-    return [(a, b) for a, b in combinations(facts.unique, 2)
-            if abs(facts.unique[a].start_s - facts.unique[b].start_s) >= APART_S]
+    return [
+        (a, b)
+        for a, b in combinations(facts.unique, 2)
+        if abs(facts.unique[a].start_s - facts.unique[b].start_s) >= APART_S
+    ]
 
 
-@family("which_first", weight=2.0, phrases={"which_first": WHICH_FIRST},
-        ready=lambda f: len(f.unique) > 1 and bool(apart_pairs(f)))
+@family(
+    "which_first",
+    weight=2.0,
+    phrases={"which_first": WHICH_FIRST},
+    ready=lambda f: len(f.unique) > 1 and bool(apart_pairs(f)),
+)
 def which_first(facts: Facts, rng: Random, say: Say) -> Question | None:
     """The earlier of two labels, as it stands."""
     pair = list(rng.choice(apart_pairs(facts)))
     rng.shuffle(pair)
     x, y = named_alike(pair, [facts.kind_of(one) for one in pair], rng)
     winner = min(pair, key=lambda one: facts.unique[one].start_s)
-    return Question("which_first", say("which_first", x=x, y=y), f"{winner}.", (winner,), tuple(pair),
-                    keep=tuple(pair))
+    return Question("which_first", say("which_first", x=x, y=y), f"{winner}.", (winner,), tuple(pair), keep=tuple(pair))

@@ -10,7 +10,8 @@ from ossicle.synthesis.questions.phrasing import phrases
 from ossicle.synthesis.questions.speech import feeling
 from ossicle.synthesis.questions.surfaces import mention
 
-SAME = phrases("""
+SAME = phrases(
+    """
     (are|is) (the two|both|these two|these|the) (sounds|recordings|clips|audios|noises) (the same|the same sound|alike|of the same kind|of one kind|the same or different|different)
     is it the same (sound|noise|kind of sound|type of sound|sound event) (in both|twice|in both recordings|in both clips|in audio 1 and audio 2|both times)
     do (both|the two|these two|the) (recordings|clips|audios|files) (have|contain|hold|share|show) the same (sound|noise|kind of sound|sound event)
@@ -36,7 +37,8 @@ SAME = phrases("""
     (same|identical) (class|sound|label|category) or not
     (are|is) (what is heard in audio 1 and in audio 2|both sounds|the two) (the same|alike|identical|of one kind|equal)
     (is there a|any) difference (between the two recordings|between audio 1 and audio 2|in the sounds) : same or different
-""", """
+""",
+    """
     Would you file both recordings under one heading?
     Two clips: one and the same source, or not?
     Is what sounds in number one also what sounds in number two?
@@ -53,9 +55,11 @@ SAME = phrases("""
     Are those two audio clips of the same sound, or of different sounds?
     Say if the sound in the first and in the second is the same.
     Is what we hear in both files the same?
-""")
+""",
+)
 
-WHICH_AUDIO = phrases("""
+WHICH_AUDIO = phrases(
+    """
     (in which|which) (recording|audio|clip|file|one|of the two recordings|of the two clips) (is {x} heard|has {x}|contains {x}|is {x} in|does one hear {x} in|do you hear {x} in)
     in which (recording|audio|clip|file) (is|was) {x} (heard|present|audible)
     in which (recording|audio|clip|file|of the two) (do|can) you <hear> {x}
@@ -77,7 +81,8 @@ WHICH_AUDIO = phrases("""
     (decide|determine|say|find out) (which recording|which audio|in which clip) (has|is) {x}
     {x} , (audio 1 or audio 2|first or second|in the first or in the second recording)
     does {x} (occur|sound|happen|come) in (audio 1 or audio 2|the first or the second recording|the first or the second clip)
-""", """
+""",
+    """
     To find {x}, which of the two files should I open?
     Was it take one or take two that caught {x}?
     Number of the audio with {x} in it?
@@ -93,7 +98,8 @@ WHICH_AUDIO = phrases("""
     Is {x} to be heard in the first audio or in the second audio?
     Which of the recordings is the one with {x}?
     Where do we hear {x}: the first clip or the second clip?
-""")
+""",
+)
 
 
 def _only_label(facts: Facts) -> tuple[str, str] | None:
@@ -121,21 +127,31 @@ def same_different(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``The same sound.`` or ``Different sounds.``; whoever pairs the recordings keeps them balanced."""
     same = _only_label(facts)[0] == _only_label(facts.second)[0]
     choices = ("The same sound", "Different sounds")
-    return Question("same_different", say("same"), choices[not same] + ".", ("same" if same else "different",),
-                    choices, num_audio=2)
+    return Question(
+        "same_different", say("same"), choices[not same] + ".", ("same" if same else "different",), choices, num_audio=2
+    )
 
 
 def _telling(facts: Facts) -> list[tuple[str, str, int]]:
     """(label, kind, 1 or 2) of what is heard in exactly one recording and can be denied of the other."""
     rows = []
     for number, here, there in ((1, facts, facts.second), (2, facts.second, facts)):
-        rows += [(label, here.kind_of(label), number) for label in here.nameable
-                 if there.askable(label, here.kind_of(label)) and label not in there.undeniable and not (here.confusable(label) & there.by_label.keys())]
+        rows += [
+            (label, here.kind_of(label), number)
+            for label in here.nameable
+            if there.askable(label, here.kind_of(label))
+            and label not in there.undeniable
+            and not (here.confusable(label) & there.by_label.keys())
+        ]
     return rows
 
 
-@family("which_audio", weight=1.0, phrases={"which_audio": WHICH_AUDIO},
-        ready=lambda f: f.second is not None and bool(_telling(f)))
+@family(
+    "which_audio",
+    weight=1.0,
+    phrases={"which_audio": WHICH_AUDIO},
+    ready=lambda f: f.second is not None and bool(_telling(f)),
+)
 def which_audio(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``Audio 1.`` or ``Audio 2.``, equally often."""
     number = rng.choice((1, 2))
@@ -144,5 +160,12 @@ def which_audio(facts: Facts, rng: Random, say: Say) -> Question | None:
         return None
     label, kind, _ = rng.choice(rows)
     choices = ("Audio 1", "Audio 2")
-    return Question("which_audio", mention(say, "which_audio", label, kind, rng), f"Audio {number}.", (str(number),),
-                    choices, num_audio=2, keep=(label, "audio 1", "audio 2"))
+    return Question(
+        "which_audio",
+        mention(say, "which_audio", label, kind, rng),
+        f"Audio {number}.",
+        (str(number),),
+        choices,
+        num_audio=2,
+        keep=(label, "audio 1", "audio 2"),
+    )

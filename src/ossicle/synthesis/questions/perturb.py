@@ -4,18 +4,106 @@ import re
 from collections.abc import Iterable
 from random import Random
 
-_DROPPABLE = frozenset((
-    "please", "the", "a", "an", "this", "that", "is", "are", "was", "can", "could", "would", "you", "me", "just",
-    "exactly", "in", "of", "so", "hey", "ok", "tell", "do", "does", "it", "there", "to", "be", "now", "at",
-))
-_FILLERS = ("um", "uh", "well", "so", "btw", "actually", "kindly", "ok", "hmm", "basically", "like", "exactly",
-            "pls", "please", "maybe", "roughly", "now", "then", "really", "thx", "just", "again", "overall")
+_DROPPABLE = frozenset(
+    (
+        "please",
+        "the",
+        "a",
+        "an",
+        "this",
+        "that",
+        "is",
+        "are",
+        "was",
+        "can",
+        "could",
+        "would",
+        "you",
+        "me",
+        "just",
+        "exactly",
+        "in",
+        "of",
+        "so",
+        "hey",
+        "ok",
+        "tell",
+        "do",
+        "does",
+        "it",
+        "there",
+        "to",
+        "be",
+        "now",
+        "at",
+    )
+)
+_FILLERS = (
+    "um",
+    "uh",
+    "well",
+    "so",
+    "btw",
+    "actually",
+    "kindly",
+    "ok",
+    "hmm",
+    "basically",
+    "like",
+    "exactly",
+    "pls",
+    "please",
+    "maybe",
+    "roughly",
+    "now",
+    "then",
+    "really",
+    "thx",
+    "just",
+    "again",
+    "overall",
+)
 # A typo here would change what is asked.
-_MATTERS = frozenset((
-    "first", "last", "before", "after", "start", "starts", "end", "ends", "begin", "begins", "stop", "stops",
-    "same", "different", "louder", "loudest", "many", "often", "long", "when", "which", "what", "where", "how",
-    "count", "order", "earlier", "later", "none", "no", "not", "digit", "keyword", "emotion", "word", "words",
-))
+_MATTERS = frozenset(
+    (
+        "first",
+        "last",
+        "before",
+        "after",
+        "start",
+        "starts",
+        "end",
+        "ends",
+        "begin",
+        "begins",
+        "stop",
+        "stops",
+        "same",
+        "different",
+        "louder",
+        "loudest",
+        "many",
+        "often",
+        "long",
+        "when",
+        "which",
+        "what",
+        "where",
+        "how",
+        "count",
+        "order",
+        "earlier",
+        "later",
+        "none",
+        "no",
+        "not",
+        "digit",
+        "keyword",
+        "emotion",
+        "word",
+        "words",
+    )
+)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -32,8 +120,7 @@ def perturb(text: str, rng: Random, keep: Iterable[str] = ()) -> str:
     parts = re.split(pattern, text)
     case = rng.random()
     # Odd places hold what was matched.
-    return "".join(part if i % 2 else _rough(part, rng, case, last=i == len(parts) - 1)
-                   for i, part in enumerate(parts))
+    return "".join(part if i % 2 else _rough(part, rng, case, last=i == len(parts) - 1) for i, part in enumerate(parts))
 
 
 def _rough(text: str, rng: Random, case: float | None = None, last: bool = True) -> str:
@@ -47,7 +134,7 @@ def _rough(text: str, rng: Random, case: float | None = None, last: bool = True)
         if not bare or not bare.isalpha() or len(bare) == 1:
             continue
         if bare in _DROPPABLE and rng.random() < drop:
-            pieces[i] = word[len(word.rstrip("?.,!:")):] if i + 1 >= len(pieces) else ""
+            pieces[i] = word[len(word.rstrip("?.,!:")) :] if i + 1 >= len(pieces) else ""
             if pieces[i] == "" and i + 1 < len(pieces) and "\n" not in pieces[i + 1]:
                 pieces[i + 1] = "" if i == 0 else pieces[i + 1]
         elif len(bare) > 4 and bare not in _MATTERS and rng.random() < 0.02:
@@ -83,9 +170,9 @@ def _typo(word: str, rng: Random) -> str:
     i = rng.randrange(1, len(word) - 1)
     draw = rng.random()
     if draw < 0.4:
-        return word[:i] + word[i + 1] + word[i] + word[i + 2:]
+        return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
     if draw < 0.7:
-        return word[:i] + word[i + 1:]
+        return word[:i] + word[i + 1 :]
     if draw < 0.85:
         return word[:i] + word[i] + word[i:]
-    return word[:i] + rng.choice(_LETTERS) + word[i + 1:]
+    return word[:i] + rng.choice(_LETTERS) + word[i + 1 :]

@@ -14,21 +14,21 @@ from typing import NamedTuple
 
 SHARED = {
     "rec": "the recording|this recording|the clip|this clip|the audio|this audio|the audio clip|"
-           "the sound clip|the file|this file|the audio file|the sample|the track|this take|the excerpt|"
-           "the sound file|the take",
+    "the sound clip|the file|this file|the audio file|the sample|the track|this take|the excerpt|"
+    "the sound file|the take",
     "in": "in <rec>|in <rec>|in <rec>|here|in it|on <rec>|within <rec>|throughout <rec>",
     "thing": "sound|noise|sound event|event|audible event|thing",
     "things": "sounds|noises|sound events|events|audible events|things",
     "heard": "heard|audible|present|to be heard|noticeable|detectable",
     "hear": "hear|notice|detect|make out|perceive|recognise|recognize|catch",
     "tell": "tell me|please tell me|can you tell me|could you tell me|say|please say|do you know|"
-            "I want to know|I would like to know|I'd like to know|let me know|would you tell me|"
-            "could you say|state|I need to know|are you able to tell|can you say|just tell me|"
-            "please state|help me find out",
+    "I want to know|I would like to know|I'd like to know|let me know|would you tell me|"
+    "could you say|state|I need to know|are you able to tell|can you say|just tell me|"
+    "please state|help me find out",
     "give": "give|give me|please give|state|report|provide|tell me|write|can you give me|could you give|"
-            "I need|I want|please report",
+    "I need|I want|please report",
     "name": "name|identify|tell me|please name|please identify|can you name|could you identify|say|"
-            "give me|state|recognise|point out",
+    "give me|state|recognise|point out",
     "happen": "happens|occurs|is heard|takes place|comes|appears|sounds|can be heard|is audible",
 }
 
@@ -131,25 +131,124 @@ def phrases(train: str, test: str) -> Phrases:
     return Phrases(Grammar(train), tuple(line.strip() for line in test.strip().splitlines() if line.strip()))
 
 
-_IMPERATIVE = frozenset((
-    "tell", "please", "say", "name", "list", "give", "describe", "state", "report", "write", "transcribe",
-    "identify", "count", "let", "i'd", "i", "help", "just", "classify", "recognise", "recognize", "point", "pick",
-    "choose", "select", "determine", "find", "specify", "provide", "decide", "caption", "summarise", "summarize",
-    "estimate", "put", "show", "type", "mark", "enumerate", "label", "produce", "make", "order", "sort", "judge",
-    "compare", "locate", "spell", "note", "repeat", "detect", "annotate", "note", "output", "read", "someone",
-    "there", "measure", "time", "make", "spot", "go", "jump", "perform", "guess", "predict",
-))
+_IMPERATIVE = frozenset(
+    (
+        "tell",
+        "please",
+        "say",
+        "name",
+        "list",
+        "give",
+        "describe",
+        "state",
+        "report",
+        "write",
+        "transcribe",
+        "identify",
+        "count",
+        "let",
+        "i'd",
+        "i",
+        "help",
+        "just",
+        "classify",
+        "recognise",
+        "recognize",
+        "point",
+        "pick",
+        "choose",
+        "select",
+        "determine",
+        "find",
+        "specify",
+        "provide",
+        "decide",
+        "caption",
+        "summarise",
+        "summarize",
+        "estimate",
+        "put",
+        "show",
+        "type",
+        "mark",
+        "enumerate",
+        "label",
+        "produce",
+        "make",
+        "order",
+        "sort",
+        "judge",
+        "compare",
+        "locate",
+        "spell",
+        "note",
+        "repeat",
+        "detect",
+        "annotate",
+        "note",
+        "output",
+        "read",
+        "someone",
+        "there",
+        "measure",
+        "time",
+        "make",
+        "spot",
+        "go",
+        "jump",
+        "perform",
+        "guess",
+        "predict",
+    )
+)
 _OPENINGS = (
-    "question:", "listen:", "listen carefully:", "quick question:", "tell me:", "please tell me:", "hey,", "ok,",
-    "according to the recording,", "according to the audio,", "in this clip,", "in this recording,",
-    "in the audio,", "based on the recording,", "from what you hear,", "listening to the clip,",
-    "after listening to the recording,", "having heard this,", "judging by the sound,", "going by the audio,",
-    "hello,", "hi,", "now,", "one question:", "please answer:", "I have a question:", "q:", "in the given audio,",
-    "in the following recording,", "so,", "here is a recording:", "using only the audio:", "next:",
+    "question:",
+    "listen:",
+    "listen carefully:",
+    "quick question:",
+    "tell me:",
+    "please tell me:",
+    "hey,",
+    "ok,",
+    "according to the recording,",
+    "according to the audio,",
+    "in this clip,",
+    "in this recording,",
+    "in the audio,",
+    "based on the recording,",
+    "from what you hear,",
+    "listening to the clip,",
+    "after listening to the recording,",
+    "having heard this,",
+    "judging by the sound,",
+    "going by the audio,",
+    "hello,",
+    "hi,",
+    "now,",
+    "one question:",
+    "please answer:",
+    "I have a question:",
+    "q:",
+    "in the given audio,",
+    "in the following recording,",
+    "so,",
+    "here is a recording:",
+    "using only the audio:",
+    "next:",
 )
 _CLOSINGS = (
-    "please", "thanks", "thank you", "answer briefly", "be brief", "keep it short", "answer in a few words",
-    "just the answer", "in short", "answer please", "a short answer is enough", "reply briefly",
+    "please",
+    "thanks",
+    "thank you",
+    "answer briefly",
+    "be brief",
+    "keep it short",
+    "answer in a few words",
+    "just the answer",
+    "in short",
+    "answer please",
+    "a short answer is enough",
+    "reply briefly",
 )
 
 
@@ -170,10 +269,28 @@ def dress(text: str, rng: Random) -> str:
     return text
 
 
-_MASS = frozenset((
-    "water", "speech", "laughter", "paper", "music", "noise", "cutlery", "silence", "applause", "rain", "wind",
-    "thunder", "typing", "drizzle", "static", "hum", "traffic", "jazz",
-))
+_MASS = frozenset(
+    (
+        "water",
+        "speech",
+        "laughter",
+        "paper",
+        "music",
+        "noise",
+        "cutlery",
+        "silence",
+        "applause",
+        "rain",
+        "wind",
+        "thunder",
+        "typing",
+        "drizzle",
+        "static",
+        "hum",
+        "traffic",
+        "jazz",
+    )
+)
 
 
 def article(label: str) -> str | None:
@@ -184,14 +301,51 @@ def article(label: str) -> str | None:
     return "an" if label[0] in "aeiou" else "a"
 
 
-_SOUND_NAMES = ("{0}", "{0}", "{0}", "{0}", "{0}", "the sound of {0}", "the {0}", "the {0} sound", "the {0}",
-                "a sound of {0}", "the noise of {0}", "'{0}'", '"{0}"', "the {0} noise", "some {0}", "{0} sound",
-                "a {0} sound", "{0} sounds")
+_SOUND_NAMES = (
+    "{0}",
+    "{0}",
+    "{0}",
+    "{0}",
+    "{0}",
+    "the sound of {0}",
+    "the {0}",
+    "the {0} sound",
+    "the {0}",
+    "a sound of {0}",
+    "the noise of {0}",
+    "'{0}'",
+    '"{0}"',
+    "the {0} noise",
+    "some {0}",
+    "{0} sound",
+    "a {0} sound",
+    "{0} sounds",
+)
 _WORD_NAMES = {
-    "digit": ("{0}", "{0}", "the word {0}", "the digit {0}", "the number {0}", '"{0}"', "the spoken {0}",
-              "someone saying {0}", "a voice saying {0}", "the word '{0}'"),
-    "keyword": ("{0}", "{0}", "the word {0}", "the keyword {0}", '"{0}"', "the wake word {0}",
-                "someone saying {0}", "a voice saying {0}", "the words {0}", "the phrase {0}"),
+    "digit": (
+        "{0}",
+        "{0}",
+        "the word {0}",
+        "the digit {0}",
+        "the number {0}",
+        '"{0}"',
+        "the spoken {0}",
+        "someone saying {0}",
+        "a voice saying {0}",
+        "the word '{0}'",
+    ),
+    "keyword": (
+        "{0}",
+        "{0}",
+        "the word {0}",
+        "the keyword {0}",
+        '"{0}"',
+        "the wake word {0}",
+        "someone saying {0}",
+        "a voice saying {0}",
+        "the words {0}",
+        "the phrase {0}",
+    ),
 }
 
 
@@ -210,8 +364,9 @@ def named_alike(labels: list[str], kinds: list[str], rng: Random) -> list[str]:
     """Several labels put in the same way, as one would in one question."""
     if any(kind in _WORD_NAMES for kind in kinds):
         return list(labels)
-    form = rng.choice(("{0}", "{0}", "{0}", "the {0}", "the {0}", "the sound of {0}", "'{0}'", '"{0}"',
-                       "the {0} sound", "a {0}"))
+    form = rng.choice(
+        ("{0}", "{0}", "{0}", "the {0}", "the {0}", "the sound of {0}", "'{0}'", '"{0}"', "the {0} sound", "a {0}")
+    )
     if form == "a {0}":
         articles = [article(label) for label in labels]
         if all(articles):

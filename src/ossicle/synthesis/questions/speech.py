@@ -11,7 +11,8 @@ from ossicle.synthesis.questions.phrasing import phrases
 SLOTS = ("size", "roast", "numberOfShots", "coffeeDrink", "milkAmount", "sugarAmount")
 """The order in which a coffee order is written down."""
 
-DIGIT = phrases("""
+DIGIT = phrases(
+    """
     (which|what) (digit|number|numeral|figure) (is|was|do you hear|is being|did you hear) (spoken|said|heard|uttered|pronounced|named) [<in>]
     (which|what) (digit|number|numeral) (is it|is this|do you hear|can be heard|can you hear) [<in>]
     (which|what) (digit|number) does the (speaker|voice|person|man|woman) (say|speak|utter|name|pronounce) [<in>]
@@ -38,7 +39,8 @@ DIGIT = phrases("""
     (which|what) (single|one) (digit|number) (is|was) (spoken|said)
     the (spoken|uttered) (digit|number) is (what|which)
     what number (is it|does it say|was that)
-""", """
+""",
+    """
     What numeral leaves the speaker's mouth?
     0 to 9: what did they say?
     Someone reads out a single figure. Which?
@@ -55,9 +57,11 @@ DIGIT = phrases("""
     Please say which digit has been spoken.
     Which digit between zero and nine could you hear?
     What number would you say has been spoken there?
-""")
+""",
+)
 
-KEYWORD = phrases("""
+KEYWORD = phrases(
+    """
     (which|what) (keyword|wake word|command word|hotword|trigger word) (is|was|do you hear|did you hear) (spoken|said|heard|uttered|used) [<in>]
     (which|what) (keyword|wake word|hotword) (is it|is this|do you hear|can be heard|occurs) [<in>]
     (which|what) (keyword|wake word|hotword) does the (speaker|voice|person) (say|speak|utter|use) [<in>]
@@ -80,7 +84,8 @@ KEYWORD = phrases("""
     (someone|somebody|a person) (says|utters|pronounces|calls out) (one|a) (keyword|wake word) , (what|which one) is it
     the (spoken|uttered) (keyword|wake word) is (what|which)
     (which|what) (key word|key phrase|keyphrase|command) (is|was) (spoken|said|uttered) [<in>]
-""", """
+""",
+    """
     Which wake-up phrase would this trigger?
     What does the person call out to wake the machine?
     Which device would react to this?
@@ -97,9 +102,11 @@ KEYWORD = phrases("""
     Please say which keyword has been spoken.
     Which of the keywords could you hear?
     What is the speaker's wake word?
-""")
+""",
+)
 
-TRANSCRIBE = phrases("""
+TRANSCRIBE = phrases(
+    """
     (transcribe|transcribe please|write down|write out|note down|type out|put in writing) (<rec>|the speech|what is said|what you hear|the words|the spoken words|what the speaker says|everything that is said)
     what (is|was) (said|spoken|being said|uttered) [<in>]
     (what|which) words (are|were) (spoken|said|heard|uttered|to be heard) [<in>]
@@ -128,7 +135,8 @@ TRANSCRIBE = phrases("""
     (which|what) words (is|was|are|were) (the speaker|he|she|they) saying
     (say|repeat) (after|what) the speaker [says]
     what can be (understood|heard in words) [<in>]
-""", """
+""",
+    """
     Take dictation, please.
     Put the spoken content on paper.
     What came out of the speaker's mouth?
@@ -146,9 +154,11 @@ TRANSCRIBE = phrases("""
     Which are the words that this person said?
     What has been said in the audio file?
     Please give me all of the speech as written text.
-""")
+""",
+)
 
-EMOTION = phrases("""
+EMOTION = phrases(
+    """
     (which|what) (emotion|feeling|mood) (is|was) (expressed|heard|conveyed|shown|present|in the voice|displayed) [<in>]
     (which|what) (emotion|feeling|mood) does the (speaker|voice|person) (express|have|convey|show|feel|sound like) [<in>]
     (which|what) (emotion|feeling|mood) (do you hear|is it|is this|can be heard|do you notice) [<in>]
@@ -181,7 +191,8 @@ EMOTION = phrases("""
     what (does|do) the speaker seem to (feel|be feeling) [<in>]
     (the speaker|the person) is (feeling|in) (what|which mood|which emotion)
     (what|which) (is the emotion|emotion is it) that the (speaker|voice|person) (expresses|shows|conveys|has)
-""", """
+""",
+    """
     Read the room: what is the talker going through?
     Which affect is carried by the voice?
     What sentiment lies in the voice?
@@ -199,59 +210,73 @@ EMOTION = phrases("""
     How is this person feeling while they speak?
     Which feeling does the speaker's voice have?
     Say what the mood of the person speaking is.
-""")
+""",
+)
 
 SLOT_PHRASES = {
-    "coffeeDrink": phrases("""
+    "coffeeDrink": phrases(
+        """
         (which|what) (drink|beverage|coffee|coffee drink) (is|was) (ordered|asked for|wanted|requested) [<in>]
         (which|what) (drink|beverage|coffee|coffee drink) does the (customer|speaker|person) (order|want|ask for|request) [<in>]
         what does the (customer|speaker|person) (order|want to drink|ask for)
         <name> the (drink|beverage|ordered drink|coffee drink) [<in>]
         <tell> (which|what) (drink|coffee) is (ordered|wanted) [<in>]
         (drink|coffee drink|ordered drink|beverage) [ordered]
-    """, """
+    """,
+        """
         What would they like to have in the cup?
         Which coffee are they after?
         The barista should make which beverage?
         Name the beverage requested by the talker.
-    """),
-    "size": phrases("""
+    """,
+    ),
+    "size": phrases(
+        """
         (which|what) size (is|was) (ordered|asked for|wanted|requested|the drink|the order) [<in>]
         (which|what) size does the (customer|speaker|person) (order|want|ask for|request) [<in>]
         (how big|how large) (is the drink|should the drink be|is the order) [<in>]
         <name> the size [of the drink|of the order] [<in>]
         <tell> (which|what) size is (ordered|wanted) [<in>]
         [drink] size [of the drink|ordered]
-    """, """
+    """,
+        """
         How big a cup do they ask for?
         Which cup size is needed?
         What volume of drink is requested?
-    """),
-    "roast": phrases("""
+    """,
+    ),
+    "roast": phrases(
+        """
         (which|what) roast (is|was) (ordered|asked for|wanted|requested) [<in>]
         (which|what) roast does the (customer|speaker|person) (order|want|ask for|request) [<in>]
         (which|what) (kind|type) of roast (is ordered|is wanted|is it) [<in>]
         <name> the roast [of the coffee] [<in>]
         <tell> (which|what) roast is (ordered|wanted) [<in>]
         [coffee] roast [ordered]
-    """, """
+    """,
+        """
         How should the beans be roasted?
         Which roasting do they go for?
         Light, medium or dark roast, or not said?
-    """),
-    "numberOfShots": phrases("""
+    """,
+    ),
+    "numberOfShots": phrases(
+        """
         how many shots (are|were) (ordered|asked for|wanted|requested) [<in>]
         how many shots [of espresso] does the (customer|speaker|person) (order|want|ask for|request) [<in>]
         what number of shots is (ordered|wanted) [<in>]
         <give> the number of shots [<in>]
         <tell> how many shots are (ordered|wanted) [<in>]
         (shots|number of shots|espresso shots) [ordered]
-    """, """
+    """,
+        """
         What quantity of espresso shots goes in?
         Single shot, double, or how many?
         How strong: how many shots do they name?
-    """),
-    "milkAmount": phrases("""
+    """,
+    ),
+    "milkAmount": phrases(
+        """
         (which|what|how much|what kind of) milk (is|was) (ordered|asked for|wanted|requested) [<in>]
         (which|what|how much|what kind of) milk does the (customer|speaker|person) (order|want|ask for|request) [<in>]
         what (is|was) said about milk [<in>]
@@ -259,12 +284,15 @@ SLOT_PHRASES = {
         <tell> (which|what|how much) milk is (ordered|wanted) [<in>]
         milk [ordered|in the order]
         what about [the] milk
-    """, """
+    """,
+        """
         Does any milk go in, and of what sort?
         How do they take their milk?
         What is asked for in the way of milk?
-    """),
-    "sugarAmount": phrases("""
+    """,
+    ),
+    "sugarAmount": phrases(
+        """
         (which|what|how much|what kind of) sugar (is|was) (ordered|asked for|wanted|requested) [<in>]
         (which|what|how much|what kind of) sugar does the (customer|speaker|person) (order|want|ask for|request) [<in>]
         what (is|was) said about sugar [<in>]
@@ -273,11 +301,13 @@ SLOT_PHRASES = {
         sugar [ordered|in the order]
         what about [the] (sugar|sweetener)
         how is it sweetened
-    """, """
+    """,
+        """
         How sweet do they take it?
         Does any sugar go in, and of what sort?
         What is asked for in the way of sweetening?
-    """),
+    """,
+    ),
 }
 
 
@@ -313,8 +343,12 @@ def words(event: FactEvent) -> list[str]:
     return [event.text] if event.text else []
 
 
-@family("transcribe", weight=2.0, phrases={"transcribe": TRANSCRIBE},
-        ready=lambda f: bool(f.said) and (len(f.said) == 1 or f.in_order))
+@family(
+    "transcribe",
+    weight=2.0,
+    phrases={"transcribe": TRANSCRIBE},
+    ready=lambda f: bool(f.said) and (len(f.said) == 1 or f.in_order),
+)
 def transcribe(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``seven, two.`` or ``large, dark roast, iced coffee.``"""
     text = ", ".join(word for event in facts.said for word in words(event))

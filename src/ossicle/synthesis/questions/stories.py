@@ -10,7 +10,8 @@ from ossicle.synthesis.questions.family import Say, family
 from ossicle.synthesis.questions.phrasing import phrase_of, phrases
 from ossicle.synthesis.questions.which import times
 
-CAPTION = phrases("""
+CAPTION = phrases(
+    """
     (describe|caption|summarise|summarize) (<rec>|the sounds|what you hear|what is heard|what can be heard|the scene|what happens)
     (describe|caption|summarise|summarize) <rec> (in one sentence|in a sentence|in words|briefly|in short|in a few words)
     (write|give|give me|provide|produce|make) (a|one|a short|a brief) (caption|description|summary) [(of|for) <rec>|for the scene]
@@ -37,7 +38,8 @@ CAPTION = phrases("""
     what is the (content|scene|situation) [of <rec>|<in>]
     what is <rec> (about|of)
     (write|give) an audio caption [for <rec>]
-""", """
+""",
+    """
     Put into words what the microphone recorded.
     Paint me a picture of this in one line.
     If you had to title this recording, what would you write?
@@ -55,9 +57,11 @@ CAPTION = phrases("""
     In a short sentence, what can I hear?
     Write a line about what is heard in the clip.
     Which sounds does this audio consist of?
-""")
+""",
+)
 
-TIMELINE = phrases("""
+TIMELINE = phrases(
+    """
     (list|give|give me|write|write down|show|report|name) (all|all the|the|every one of the) (sounds|events|sound events|noises) with (their times|start and end times|their start and end|times|timestamps|time stamps|onsets and offsets|start and end in seconds) [<in>]
     (what|which) (sounds|events|noises) (are heard|occur|do you hear|can be heard|are there) , [and] (when|from when to when|at what times|with times) [<in>]
     what is heard (when|and when|from when to when|at which times) [<in>]
@@ -86,7 +90,8 @@ TIMELINE = phrases("""
     (describe|show) (the timeline|over time what is heard|what is heard over time) [of <rec>]
     (write|give) [me] (the|all) events (one by one|in order) with (times|start and end|timestamps) [<in>]
     what happens at which time [<in>]
-""", """
+""",
+    """
     Tabulate the audio: from-to and name of each noise.
     Log every event together with its timestamps.
     Chart the sounds along the time axis.
@@ -104,7 +109,8 @@ TIMELINE = phrases("""
     Write every sound event together with when it starts and when it ends.
     Which sounds do you hear, and at what time does each start and stop?
     Please list what can be heard along with the times.
-""")
+""",
+)
 
 
 def caption_of(facts: Facts) -> str:
@@ -136,7 +142,12 @@ def caption_of(facts: Facts) -> str:
     return "The sound of " + ", then ".join(parts)
 
 
-@family("caption", weight=1.5, phrases={"caption": CAPTION}, ready=lambda f: f.only_a_voice or (f.all_nameable and len(f.events) < 9))
+@family(
+    "caption",
+    weight=1.5,
+    phrases={"caption": CAPTION},
+    ready=lambda f: f.only_a_voice or (f.all_nameable and len(f.events) < 9),
+)
 def caption(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``The sound of bell, then knock over it.``"""
     text = caption_of(facts)
@@ -146,6 +157,8 @@ def caption(facts: Facts, rng: Random, say: Say) -> Question | None:
 @family("timeline", weight=1.6, phrases={"timeline": TIMELINE}, ready=lambda f: len(f.events) < 9)
 def timeline(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``0.5s to 1.7s dog; 2.0s to 3.1s glass breaking``; a voice without known words is ``speech``."""
-    text = write_timeline(Heard("speech" if event.kind == "emotion" else event.label, event.start_s, event.end_s)
-                          for event in facts.events)
+    text = write_timeline(
+        Heard("speech" if event.kind == "emotion" else event.label, event.start_s, event.end_s)
+        for event in facts.events
+    )
     return Question("timeline", say("timeline"), text, (text,))

@@ -86,9 +86,17 @@ class Clause(NamedTuple):
     def slots(self) -> dict[str, str]:
         """What a clause template needs."""
         verb = self.base if self.plural else self.third
-        return {"s": self.subject, "base": self.base, "verb": verb, "ing": self.gerund, "past": self.past,
-                "do": "do" if self.plural else "does", "be": "are" if self.plural else "is",
-                "was": "were" if self.plural else "was", "start": "start" if self.plural else "starts"}
+        return {
+            "s": self.subject,
+            "base": self.base,
+            "verb": verb,
+            "ing": self.gerund,
+            "past": self.past,
+            "do": "do" if self.plural else "does",
+            "be": "are" if self.plural else "is",
+            "was": "were" if self.plural else "was",
+            "start": "start" if self.plural else "starts",
+        }
 
 
 def _regular(subject: str, base: str, *, plural: bool = False) -> Clause:
@@ -159,8 +167,11 @@ def clause_of(label: str, kind: str, rng: Random) -> Clause | None:
 
 def mention(say: Say, variant: str, label: str, kind: str, rng: Random) -> str:
     """A question of ``variant`` about ``label``; at times as a clause, at times under another name."""
-    if f"{variant}_clause" in say.phrases and rng.random() < CLAUSE_RATE and (
-            clause := clause_of(label, kind, rng)) is not None:
+    if (
+        f"{variant}_clause" in say.phrases
+        and rng.random() < CLAUSE_RATE
+        and (clause := clause_of(label, kind, rng)) is not None
+    ):
         return say(f"{variant}_clause", **clause.slots())
     names = SYNONYMS.get(label)
     return say(variant, x=rng.choice(names) if names and rng.random() < SYNONYM_RATE else named(label, kind, rng))

@@ -12,9 +12,10 @@ from ossicle.synthesis.questions.family import Say, family
 from ossicle.synthesis.questions.phrasing import phrase_of, phrases
 from ossicle.synthesis.questions.surfaces import mention
 
-MARGIN_S = 0.2   # a moment this near an edge is neither inside nor outside
+MARGIN_S = 0.2  # a moment this near an edge is neither inside nor outside
 
-ONSET = phrases("""
+ONSET = phrases(
+    """
     when (does|did) {x} (start|begin|set in|come in|commence|first sound|first occur|first appear) [<in>]
     (at what|at which) (time|second|moment|point|point in time) (does|did) {x} (start|begin|set in|commence|first occur) [<in>]
     when is {x} first (heard|audible|noticed) [<in>]
@@ -49,7 +50,8 @@ ONSET = phrases("""
     (starting|beginning) (when|at what time|at which second) is {x} heard
     how much time (passes|goes by|elapses) before {x} [starts|begins] [<in>]
     when (do|does|did) (I|one|you) first (notice|hear|perceive) {x} [<in>]
-""", """
+""",
+    """
     Right when does {x} kick off?
     How soon can one make out {x}?
     Pinpoint the moment {x} becomes audible.
@@ -68,9 +70,11 @@ ONSET = phrases("""
     Please say at what second we first hear {x}.
     When exactly do you hear {x} begin?
     At how many seconds does {x} set in?
-""")
+""",
+)
 
-OFFSET = phrases("""
+OFFSET = phrases(
+    """
     when (does|did) {x} (end|stop|finish|cease|fade out|come to an end|die away) [<in>]
     (at what|at which) (time|second|moment|point|point in time) (does|did) {x} (end|stop|finish|cease) [<in>]
     when is {x} last (heard|audible|noticed) [<in>]
@@ -99,7 +103,8 @@ OFFSET = phrases("""
     {x} (is over|ends|stops) at (what|which) (time|second|moment)
     where (does|did) {x} (end|stop) [<in>]
     when (do|does|did) (I|one|you) last (notice|hear) {x} [<in>]
-""", """
+""",
+    """
     At what instant does {x} fall silent?
     From which second on is {x} not to be heard any more?
     Pinpoint the moment {x} dies down.
@@ -115,9 +120,11 @@ OFFSET = phrases("""
     What is the time at which {x} has ended?
     Please say at what second we last hear {x}.
     When exactly do you hear {x} stop?
-""")
+""",
+)
 
-SPAN = phrases("""
+SPAN = phrases(
+    """
     when (is|was) {x} (heard|audible|present|to be heard) [<in>]
     when (does|did) {x} (happen|occur|sound|take place|appear) [<in>]
     when (do|can|did) (you|we|one) hear {x} [<in>]
@@ -144,7 +151,8 @@ SPAN = phrases("""
     in (which|what) (time window|interval|stretch|time range|seconds) (is|does one hear|do you hear) {x} [heard]
     {x} (is heard|lasts|occurs) from when to when [<in>]
     (timestamps|time window|when) of {x}
-""", """
+""",
+    """
     On which stretch of the recording would I find {x}?
     Bracket {x} in time.
     State the boundaries of {x}, in seconds.
@@ -161,9 +169,11 @@ SPAN = phrases("""
     At what time in the recording can {x} be heard?
     What's the start and what's the end of {x}?
     Please give both the start time and the end time for {x}.
-""")
+""",
+)
 
-DURATION = phrases("""
+DURATION = phrases(
+    """
     how long (does|did) {x} (last|go on|take|continue|sound) [<in>]
     how long (is|was) {x} [heard|audible|present] [<in>]
     for how long (is {x} heard|does {x} last|can {x} be heard|do you hear {x}|does {x} go on) [<in>]
@@ -185,7 +195,8 @@ DURATION = phrases("""
     what is the (total|overall|whole) (duration|length) of {x} [<in>]
     {x} is heard for how (long|many seconds) [<in>]
     from start to end , how long (is {x}|does {x} last)
-""", """
+""",
+    """
     What stretch of time does {x} fill?
     From its start to its end, {x} spans how much time?
     How extended in time is {x}?
@@ -201,9 +212,11 @@ DURATION = phrases("""
     How many seconds of {x} are there in the recording?
     What is the length in time of the {x} we hear?
     For what time do you hear {x}?
-""")
+""",
+)
 
-AT_TIME = phrases("""
+AT_TIME = phrases(
+    """
     what (is heard|can be heard|do you hear|is audible|is going on|happens|is happening|sounds|is there|is playing) (at|around|about) {t} [<in>]
     (which|what) (sound|sounds|noise) (is heard|can be heard|do you hear|is audible|occurs|is present|is playing) (at|around|about) {t} [<in>]
     what (is|was) (at|around) {t} [<in>]
@@ -227,7 +240,8 @@ AT_TIME = phrases("""
     (look|listen) at {t} : what (is there|is heard|sounds)
     if I (listen|jump|go|skip) to {t} , what do I hear
     (which|what) sounds (are|were) (on|active|heard|playing|there) at {t} [<in>]
-""", """
+""",
+    """
     If I jump to {t}, what will reach my ears?
     Stop the playback at {t}: what is sounding?
     At the {t} mark, which noise is on?
@@ -243,7 +257,8 @@ AT_TIME = phrases("""
     Which sound do we have at {t}?
     At {t} in the audio, what could you hear?
     What was happening when the time was {t}?
-""")
+""",
+)
 
 
 def at(seconds: float) -> str:
@@ -262,17 +277,29 @@ def onset(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``At 0.5 s.``"""
     label = rng.choice(tuple(facts.unique))
     start_s = facts.unique[label].start_s
-    return Question("onset", mention(say, "onset", label, facts.kind_of(label), rng), at(start_s) + ".",
-                    (f"{write_time(start_s)} s",), keep=(label,))
+    return Question(
+        "onset",
+        mention(say, "onset", label, facts.kind_of(label), rng),
+        at(start_s) + ".",
+        (f"{write_time(start_s)} s",),
+        keep=(label,),
+    )
 
 
-@family("offset", weight=0.7, phrases={"offset": OFFSET, "offset_clause": OFFSET_CLAUSE}, ready=lambda f: bool(f.unique))
+@family(
+    "offset", weight=0.7, phrases={"offset": OFFSET, "offset_clause": OFFSET_CLAUSE}, ready=lambda f: bool(f.unique)
+)
 def offset(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``At 1.7 s.``"""
     label = rng.choice(tuple(facts.unique))
     end_s = facts.unique[label].end_s
-    return Question("offset", mention(say, "offset", label, facts.kind_of(label), rng), at(end_s) + ".",
-                    (f"{write_time(end_s)} s",), keep=(label,))
+    return Question(
+        "offset",
+        mention(say, "offset", label, facts.kind_of(label), rng),
+        at(end_s) + ".",
+        (f"{write_time(end_s)} s",),
+        keep=(label,),
+    )
 
 
 def _few(facts: Facts) -> tuple[str, ...]:
@@ -284,18 +311,25 @@ def span(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``From 0.5 s to 1.7 s.``, for every time that the sound is heard."""
     label = rng.choice(_few(facts))
     text = spans(facts.by_label[label])
-    return Question("span", mention(say, "span", label, facts.kind_of(label), rng), text + ".", (text.lower(),),
-                    keep=(label,))
+    return Question(
+        "span", mention(say, "span", label, facts.kind_of(label), rng), text + ".", (text.lower(),), keep=(label,)
+    )
 
 
-@family("duration", weight=0.5, phrases={"duration": DURATION, "duration_clause": DURATION_CLAUSE}, ready=lambda f: bool(f.unique))
+@family(
+    "duration",
+    weight=0.5,
+    phrases={"duration": DURATION, "duration_clause": DURATION_CLAUSE},
+    ready=lambda f: bool(f.unique),
+)
 def duration(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``1.2 s.``: the difference of the written times, so that answers never contradict each other."""
     label = rng.choice(tuple(facts.unique))
     event = facts.unique[label]
     text = f"{write_time(max(0.0, float(write_time(event.end_s)) - float(write_time(event.start_s))))} s"
-    return Question("duration", mention(say, "duration", label, facts.kind_of(label), rng), text + ".", (text,),
-                    keep=(label,))
+    return Question(
+        "duration", mention(say, "duration", label, facts.kind_of(label), rng), text + ".", (text,), keep=(label,)
+    )
 
 
 def _moment(facts: Facts, rng: Random) -> tuple[float, list[FactEvent]] | None:
@@ -318,9 +352,20 @@ def _written(t_s: float, rng: Random) -> str:
     if t_s == math.floor(t_s):
         whole = int(t_s)
         unit = "second" if whole == 1 else "seconds"
-        return rng.choice((f"{whole // 60}:{whole % 60:02d}", f"{whole // 60:02d}:{whole % 60:02d}",
-                           f"{whole} {unit}", f"{whole} s", f"{whole}s", f"{whole}.0 s", f"second {whole}",
-                           f"{whole} sec", f"{whole}.0s", f"{whole}.0 seconds"))
+        return rng.choice(
+            (
+                f"{whole // 60}:{whole % 60:02d}",
+                f"{whole // 60:02d}:{whole % 60:02d}",
+                f"{whole} {unit}",
+                f"{whole} s",
+                f"{whole}s",
+                f"{whole}.0 s",
+                f"second {whole}",
+                f"{whole} sec",
+                f"{whole}.0s",
+                f"{whole}.0 seconds",
+            )
+        )
     return rng.choice((f"{t_s:.1f} seconds", f"{t_s:.1f} s", f"{t_s:.1f}s", f"{t_s:.1f} sec", f"second {t_s:.1f}"))
 
 

@@ -11,7 +11,8 @@ from ossicle.synthesis.questions.family import Say, family
 from ossicle.synthesis.questions.phrasing import named_alike, phrase_of, phrases
 from ossicle.synthesis.questions.surfaces import mention
 
-LABEL = phrases("""
+LABEL = phrases(
+    """
     what (sound|noise|sound event) (is this|is it|is that|do you hear|can you hear|is heard|can be heard|is audible|is in <rec>|is present) [<in>]
     which (sound|noise|sound event) (is this|is it|do you hear|can you hear|is heard|can be heard|is audible|occurs|is present) [<in>]
     what (do|can|did) (you|we|one) hear [<in>]
@@ -58,7 +59,8 @@ LABEL = phrases("""
     in <rec> (I|we|you) (can hear|hear) what
     (describe|name) (the|this) (sound|noise) in (one word|a word or two|a few words)
     what (one|single) sound (is heard|is there|do you hear) [<in>]
-""", """
+""",
+    """
     Pray, what might that sound be?
     Which of the world's noises has been captured here?
     Could you put a name to what is audible?
@@ -79,23 +81,28 @@ LABEL = phrases("""
     Which sound event can you recognise in the given audio?
     Say in a word or two what is heard here.
     What type of sound does the audio contain?
-""")
+""",
+)
 
-MAIN = phrases("""
+MAIN = phrases(
+    """
     (what|which) is the (main|dominant|most prominent|principal|primary|strongest|clearest) (sound|noise|event) [<in>]
     (what|which) (sound|noise) (dominates|stands out|is in the foreground|is most prominent|is clearest) [<in>]
     <name> the (main|dominant|most prominent|principal|primary|strongest) (sound|noise|event) [<in>]
     (main|dominant|principal|foreground) (sound|noise)
     what is mainly heard [<in>]
     <tell> what (is mainly heard|the main sound is|sound stands out) [<in>]
-""", """
+""",
+    """
     Which sound sits in the foreground?
     What do you mostly hear?
     Of everything audible, which noise stands out the most?
     What is the leading sound?
-""")
+""",
+)
 
-INSTRUMENT = phrases("""
+INSTRUMENT = phrases(
+    """
     (what|which) (instrument|musical instrument) (is this|is it|is heard|is playing|do you hear|plays|is played|is being played|can be heard|sounds) [<in>]
     <name> (the|this) (instrument|musical instrument) [<in>]
     <tell> (which|what) (instrument|musical instrument) (is playing|this is|it is|is heard|plays|is played) [<in>]
@@ -110,7 +117,8 @@ INSTRUMENT = phrases("""
     (which|what) instrument (is|was) (recorded|used|featured|captured) [<in>]
     what is the (name|type) of the instrument [<in>]
     the (instrument|musical instrument) (is|heard is|playing is) (what|which [one])
-""", """
+""",
+    """
     What would you say the instrument is?
     Which instrument did the player pick up?
     What is the musician holding?
@@ -119,7 +127,8 @@ INSTRUMENT = phrases("""
     What's the instrument being heard?
     Which instrument was this note played on?
     Tell me the name of the instrument that plays.
-""")
+""",
+)
 
 
 def phrase_for(facts: Facts, label: str) -> str:
@@ -136,8 +145,12 @@ def main_event(facts: Facts) -> str | None:
     return rows[-1] if top - next_ >= LOUDER_DB else None
 
 
-@family("label", weight=3.0, phrases={"label": LABEL, "main": MAIN, "instrument": INSTRUMENT},
-        ready=lambda f: f.only_a_voice or (f.all_nameable and (len(f.by_label) == 1 or main_event(f) is not None)))
+@family(
+    "label",
+    weight=3.0,
+    phrases={"label": LABEL, "main": MAIN, "instrument": INSTRUMENT},
+    ready=lambda f: f.only_a_voice or (f.all_nameable and (len(f.by_label) == 1 or main_event(f) is not None)),
+)
 def label(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``That is water flowing.``"""
     if len(facts.by_label) == 1:
@@ -146,14 +159,15 @@ def label(facts: Facts, rng: Random, say: Say) -> Question | None:
         text = say("instrument" if instrument else "label")
     else:
         heard = main_event(facts)
-        if heard is None or rng.random() < 0.6:   # a rarer question, of scenes that allow many others
+        if heard is None or rng.random() < 0.6:  # a rarer question, of scenes that allow many others
             return None
         text = say("main")
     targets = ("speech", "someone speaking") if facts.only_a_voice else (heard,)
     return Question("label", text, f"That is {phrase_for(facts, heard)}.", targets)
 
 
-PRESENCE = phrases("""
+PRESENCE = phrases(
+    """
     (is|was) {x} (heard|audible|present|there|in it|in <rec>|to be heard) [<in>]
     is there {x} [<in>]
     is there any (sign|trace|hint) of {x} [<in>]
@@ -195,7 +209,8 @@ PRESENCE = phrases("""
     (presence|absence or presence|occurrence) of {x} [<in>]
     can (one|somebody|anyone) (hear|notice|make out) {x} [<in>]
     is {x} (missing or present|present or absent|present or not|there or not) [<in>]
-""", """
+""",
+    """
     Would a listener come across {x} in it?
     Did {x} make it onto the recording?
     I think I heard {x}. Am I right?
@@ -215,7 +230,8 @@ PRESENCE = phrases("""
     Please say yes or no: is there {x} to be heard?
     In this sound file, is {x} something that occurs?
     Was there any {x} that you could hear?
-""")
+""",
+)
 
 
 def _mirrored(facts: Facts, candidates: list[str], rng: Random) -> str | None:
@@ -228,14 +244,20 @@ def _mirrored(facts: Facts, candidates: list[str], rng: Random) -> str | None:
     for _ in range(8):
         chosen = rng.choice(candidates)
         others = [rng.choice(facts.vocabulary[kind]) for kind in kinds]
-        if not any(chosen == other or chosen in facts.confusable(other) or other in facts.confusable(chosen)
-                   for other in others):
+        if not any(
+            chosen == other or chosen in facts.confusable(other) or other in facts.confusable(chosen)
+            for other in others
+        ):
             return chosen
     return None
 
 
-@family("presence", weight=3.0, phrases={"presence": PRESENCE, "presence_clause": PRESENCE_CLAUSE},
-        ready=lambda f: bool(f.vocabulary) and (bool(f.nameable) or not f.events))
+@family(
+    "presence",
+    weight=3.0,
+    phrases={"presence": PRESENCE, "presence_clause": PRESENCE_CLAUSE},
+    ready=lambda f: bool(f.vocabulary) and (bool(f.nameable) or not f.events),
+)
 def presence(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``Yes, glass breaking is heard.`` or ``No, there is no glass breaking.``, equally often."""
     if facts.events:
@@ -257,11 +279,18 @@ def presence(facts: Facts, rng: Random, say: Say) -> Question | None:
     if x is None:
         return None
     choices = (f"Yes, {x} is heard", f"No, there is no {x}")
-    return Question("presence", mention(say, "presence", x, kind, rng), choices[not there] + ".",
-                    ("yes" if there else "no",), choices, keep=(x,))
+    return Question(
+        "presence",
+        mention(say, "presence", x, kind, rng),
+        choices[not there] + ".",
+        ("yes" if there else "no",),
+        choices,
+        keep=(x,),
+    )
 
 
-COUNT = phrases("""
+COUNT = phrases(
+    """
     how many times (is|was|can|does one hear|do you hear|do we hear|did you hear) {x} [heard|there] [<in>]
     how many times (does|did) {x} (occur|happen|appear|sound|come|repeat) [<in>]
     how many times is {x} (heard|audible|present|repeated) [<in>]
@@ -298,7 +327,8 @@ COUNT = phrases("""
     (in|over) the whole recording , how (often|many times) (is|does one hear) {x} [heard]
     {x} is (heard|repeated) a (number|couple) of times : how many
     (determine|find|estimate|report) (how many times|how often) {x} (occurs|is heard) [<in>]
-""", """
+""",
+    """
     {x} - what's the tally?
     Keep a tally: how frequently does {x} turn up?
     What number of times did {x} ring out?
@@ -317,7 +347,8 @@ COUNT = phrases("""
     Count {x} for me: how many are there?
     Say how many times you heard {x}.
     In this audio, how many times could you hear {x}?
-""")
+""",
+)
 
 
 def times(number: int) -> str:
@@ -345,7 +376,8 @@ def count(facts: Facts, rng: Random, say: Say) -> Question | None:
     return Question("count", mention(say, "count", x, kind, rng), times(number) + ".", (str(number),), keep=(x,))
 
 
-TOTAL = phrases("""
+TOTAL = phrases(
+    """
     how many (sounds|sound events|noises|events) (are there|are heard|do you hear|can you hear|can be heard|occur|happen|are present) (in all|in total|altogether|all together|overall|counting repeats) [<in>]
     what is the total number of (sounds|sound events|noises|events) [<in>]
     (count|count up) (all|all the|every one of the) (sounds|noises|sound events|events) [<in>]
@@ -353,16 +385,19 @@ TOTAL = phrases("""
     <give> the total (number|count) of (sounds|events|sound events) [<in>]
     <tell> how many (sounds|events|sound events|noises) there are (in all|in total|altogether) [<in>]
     (in all|in total|altogether) , how many (sounds|events|noises) (are there|do you hear|are heard) [<in>]
-""", """
+""",
+    """
     Counting each repetition, what number of sound events does this hold?
     All told, how many noises went by?
     What does the full count of events come to?
     Sum up all events: how many?
     Overall event count?
     With repeats counted, how many sounds come past?
-""")
+""",
+)
 
-DIFFERENT = phrases("""
+DIFFERENT = phrases(
+    """
     how many (different|distinct|unique|various) (sounds|sound events|noises|events|kinds of sound|types of sound|sound sources) (are there|are heard|do you hear|can you hear|can be heard|occur|are present) [<in>]
     how many (kinds|types|sorts|classes) of (sounds|sound|noise|events) (are there|are heard|do you hear|can be heard|occur) [<in>]
     what is the number of (different|distinct|unique) (sounds|noises|sound events) [<in>]
@@ -370,32 +405,41 @@ DIFFERENT = phrases("""
     (number|count) of (different|distinct|unique) (sounds|noises|sound events|events) [<in>]
     <give> the number of (different|distinct|unique) (sounds|noises|events) [<in>]
     <tell> how many (different|distinct|unique) (sounds|noises|events|kinds of sound) there are [<in>]
-""", """
+""",
+    """
     Ignoring repeats, what number of sounds would you list?
     How many sounds that are not alike does one hear?
     How varied is it: what number of distinct noises?
     Tally the separate kinds of noise.
     How many separate sources make themselves heard?
     Unique sound count?
-""")
+""",
+)
 
-SOUNDS = phrases("""
+SOUNDS = phrases(
+    """
     how many (sounds|sound events|noises|events) (are there|are heard|do you hear|can you hear|can be heard|occur|happen|are present) [<in>]
     what is the number of (sounds|sound events|noises) [<in>]
     count the (sounds|noises|sound events) [<in>]
     (number|count) of (sounds|noises|sound events|events) [<in>]
     <give> the number of (sounds|noises|events) [<in>]
     <tell> how many (sounds|noises|events) there are [<in>]
-""", """
+""",
+    """
     What number of noises reaches your ears?
     How many things make a sound?
     How many noises were captured?
     Sounds: how many?
-""")
+""",
+)
 
 
-@family("count_events", weight=0.6, phrases={"total": TOTAL, "different": DIFFERENT, "sounds": SOUNDS},
-        ready=lambda f: f.all_nameable and f.in_order and len(f.events) <= 9)
+@family(
+    "count_events",
+    weight=0.6,
+    phrases={"total": TOTAL, "different": DIFFERENT, "sounds": SOUNDS},
+    ready=lambda f: f.all_nameable and f.in_order and len(f.events) <= 9,
+)
 def count_events(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``4 sounds.``: repeats counted or not, as the question says; unasked where it doesn't and it matters."""
     total, distinct = len(facts.events), len(facts.by_label)
@@ -404,7 +448,8 @@ def count_events(facts: Facts, rng: Random, say: Say) -> Question | None:
     return Question("count_events", say(variant), f"{number} sound{'s' * (number != 1)}.", (str(number),))
 
 
-LOUDER = phrases("""
+LOUDER = phrases(
+    """
     (which|what) is louder , {x} or {y}
     (which|what) [one] (sounds|is|was|seems) (louder|the louder one|stronger|more intense) [<in>] , {x} or {y}
     which of the two is louder , {x} or {y}
@@ -431,7 +476,8 @@ LOUDER = phrases("""
     who is louder , {x} or {y}
     is {x} louder than {y} or {y} louder than {x}
     (determine|decide|find out|say) which is louder : {x} or {y}
-""", """
+""",
+    """
     Does {x} drown out {y}, or the other way round: which one is it?
     Which carries more volume: {x} or {y}?
     What hits the ear harder, {x} or {y}?
@@ -447,9 +493,11 @@ LOUDER = phrases("""
     Between {x} and {y}, what is heard louder in the audio?
     Of these two sounds, {x} and {y}, which has the greater loudness?
     Say which one's louder: {x} or {y}?
-""")
+""",
+)
 
-LOUDEST = phrases("""
+LOUDEST = phrases(
+    """
     (what|which) (sound|noise|event) is [the] loudest [<in>]
     what is the loudest (sound|noise|event|thing) [<in>]
     which (sound|noise|event) (has the highest level|is loudest of all|is the loudest of all) [<in>]
@@ -457,11 +505,13 @@ LOUDEST = phrases("""
     loudest (sound|noise|event) [<in>]
     <tell> (what|which) (sound|noise) is [the] loudest [<in>]
     what (do you hear|is heard|can be heard) [the] loudest [<in>]
-""", """
+""",
+    """
     Which sound has the greatest volume of all?
     Nothing is louder than what in this audio?
     What reaches the peak volume?
-""")
+""",
+)
 
 
 def _level(facts: Facts, heard: str) -> float:
@@ -469,12 +519,15 @@ def _level(facts: Facts, heard: str) -> float:
 
 
 def _louder_pairs(facts: Facts) -> list[tuple[str, str]]:
-    return [(a, b) for a, b in combinations(facts.unique, 2)
-            if abs(_level(facts, a) - _level(facts, b)) >= LOUDER_DB]
+    return [(a, b) for a, b in combinations(facts.unique, 2) if abs(_level(facts, a) - _level(facts, b)) >= LOUDER_DB]
 
 
-@family("louder", weight=0.7, phrases={"louder": LOUDER, "loudest": LOUDEST},
-        ready=lambda f: len(f.unique) >= 2 and bool(_louder_pairs(f)))
+@family(
+    "louder",
+    weight=0.7,
+    phrases={"louder": LOUDER, "loudest": LOUDEST},
+    ready=lambda f: len(f.unique) >= 2 and bool(_louder_pairs(f)),
+)
 def louder(facts: Facts, rng: Random, say: Say) -> Question | None:
     """The louder label, as it stands."""
     if facts.all_nameable and rng.random() < 0.2 and (top := main_event(facts)):
@@ -490,5 +543,6 @@ def louder(facts: Facts, rng: Random, say: Say) -> Question | None:
 def nothing(facts: Facts, rng: Random, say: Say) -> Question | None:
     """``Nothing but background noise.`` or ``Silence.``"""
     answer = "Nothing but background noise." if facts.background else "Silence."
-    return Question("nothing", say(rng.choice(("label", "label", "label", "main"))), answer,
-                    ("nothing", answer.rstrip(".").lower()))
+    return Question(
+        "nothing", say(rng.choice(("label", "label", "label", "main"))), answer, ("nothing", answer.rstrip(".").lower())
+    )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ossicle.batch import Batch, Window
 from ossicle.encoders.base import Options
+from ossicle.support.errors import DataError
 from ossicle.training.objectives.base import Objective, Seen, objectives
 
 if TYPE_CHECKING:
@@ -20,19 +21,21 @@ if TYPE_CHECKING:
 
 
 class FrameTextOptions(Options):
-    """``positive_weight`` makes up for how rarely a label sounds."""
+    """``silence`` weighs a recording's moments without any sound, ``word`` a word said somewhere; an event weighs 1."""
 
-    positive_weight: float = Field(default=3.0, gt=0)
+    silence: float = Field(default=0.5, ge=0)
+    word: float = Field(default=0.5, ge=0)
 
 
 @objectives.register("frame_text")
 class FrameText(Objective):
-    """Frame-wise sigmoid contrast between audio tokens and label embeddings.
+    """Frame-wise contrast between audio tokens and label embeddings.
 
-    As FLAM (Wu et al. 2025, arXiv 2505.05335) with the text tower replaced by the language model's own token
-    embeddings, so that a token which passes the projector already means its words to the language model.
-    The labels of the batch are one another's negatives. ``meta["events"]`` gives, for each recording of a row, what
-    sounds from when to when: ``tags`` are true of all of it, ``words`` are said somewhere in it.
+    As FLAM (Wu et al. 2025, arXiv 2505.05335) aligns frames with captions, but the text tower is the language model's
+    own token embeddings, so that a token which passes the projector already means its words to the language model; and
+    each positive is set against the batch's other labels by a softmax (InfoNCE) rather than a sigmoid.
+    ``meta["events"]`` gives, for each recording of a row, what sounds from when to when: ``tags`` are true of all of
+    it, ``words`` are said somewhere in it. A learnt level stands for "nothing".
     """
 
     Options = FrameTextOptions
@@ -40,11 +43,13 @@ class FrameText(Objective):
     def __init__(self, options: FrameTextOptions, bundle: "Bundle") -> None:
         super().__init__(options, bundle)
         self.renderer = bundle.renderer
-        self.log_scale = nn.Parameter(torch.tensor(2.3))
-        self.bias = nn.Parameter(torch.tensor(-4.0))
+        self.log_scale = nn.Parameter(torch.tensor(2.7))
+        self.nothing = nn.Parameter(torch.tensor(0.0))
 
     def forward(self, seen: Seen) -> dict[str, Tensor]:
-        """Binary cross entropy over tokens × labels, a positive's share of which is one."""
+        """Mean over events of ``−log p(label | moment)``."""
+        if not seen.batch.windows:
+            raise DataError("objective frame_text: this batch has no recording to align; give it rows with sound.")
         tokens = seen.tokens
         events = events_of_windows(seen.batch)
         labels = sorted({name for window in events for e in window for name in (*e["tags"], *e.get("words", ()))})
@@ -52,11 +57,9 @@ class FrameText(Objective):
             return {"loss": tokens.x_BFD.sum() * 0.0}
         audio_WKD = F.normalize(tokens.x_BFD.float(), dim=-1)
         text_ED = F.normalize(self._embed(seen.model, labels), dim=-1)
-        logits_WKE = self.log_scale.exp() * audio_WKD @ text_ED.T + self.bias
-        truth_WKE, weight_WKE = truth(seen.batch.windows, events, labels, tokens.lengths_B.tolist(), logits_WKE)
-        weight_WKE = weight_WKE * (1 + (self.options.positive_weight - 1) * truth_WKE)
-        raw = F.binary_cross_entropy_with_logits(logits_WKE, truth_WKE, weight_WKE, reduction="sum")
-        loss = raw / (truth_WKE.sum().clamp(min=1) * self.options.positive_weight)
+        logits_WKE = self.log_scale.exp() * audio_WKD @ text_ED.T
+        known = truth(seen.batch.windows, events, labels, tokens.lengths_B.tolist(), logits_WKE, self.options)
+        loss = contrast(logits_WKE, self.nothing, *known)
         return {"loss": loss, "frame_text": loss.detach()}
 
     def _embed(self, model: nn.Module, labels: list[str]) -> Tensor:
@@ -72,9 +75,33 @@ def events_of_windows(batch: Batch) -> list[list[dict[str, Any]]]:
     """The events of each window's recording."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in batch.rows:
+        if row.windows and "events" not in row.meta:
+            raise DataError(
+                f"objective frame_text: row {row.meta.get('id', '?')} says in no meta.events what is heard when; "
+                "use data that does, such as scenes, or the objective next_token."
+            )
         for window, recording in zip(row.windows, row.recordings, strict=True):
             found[window.key] = row.meta["events"][recording]
     return [found[window.key] for window in batch.windows]
+
+
+def contrast(
+    logits_WKE: Tensor, nothing: Tensor, weight_WKE: Tensor, is_false_WKE: Tensor, silent_WK: Tensor
+) -> Tensor:
+    """Weighted mean of ``−log softmax`` of each positive against what is false at that moment and "nothing".
+
+    Args:
+        logits_WKE: how much each moment means each label.
+        nothing: level of "nothing", a scalar.
+        weight_WKE: of each positive; 0 where a label is not true or not known.
+        is_false_WKE: labels that are known to be false.
+        silent_WK: weight of moments at which nothing sounds.
+    """
+    rivals_WKE = logits_WKE.masked_fill(~is_false_WKE, float("-inf"))
+    rivals_WK = torch.logaddexp(rivals_WKE.logsumexp(-1), nothing)
+    positive = (weight_WKE * F.softplus(rivals_WK[..., None] - logits_WKE)).sum()
+    silent = (silent_WK * (rivals_WK - nothing)).sum()
+    return (positive + silent) / (weight_WKE.sum() + silent_WK.sum()).clamp(min=1e-6)
 
 
 @torch.no_grad()
@@ -84,26 +111,40 @@ def truth(
     labels: list[str],
     lengths: list[int],
     logits_WKE: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """What is true of each token, and how much that is known, both [W, K, E].
+    options: FrameTextOptions,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights of what is true [W, K, E], what is false [W, K, E], and weights of silent moments [W, K].
 
-    A word that is said somewhere in an event is taken to be said where the model hears it most; elsewhere in the
-    event it is unknown (multiple-instance learning).
+    An event's weight is shared by its moments: a click counts as much as an engine. A word that is said somewhere in an
+    event is taken to be said where the model hears it most; elsewhere in the event it is unknown (multiple-instance
+    learning).
     """
     column = {label: index for index, label in enumerate(labels)}
-    truth_WKE, known_WKE = np.zeros((2, *logits_WKE.shape), np.float32)
+    weight_WKE = np.zeros(logits_WKE.shape, np.float32)
+    is_false_WKE = np.zeros(logits_WKE.shape, bool)
+    silent_WK = np.zeros(logits_WKE.shape[:2], np.float32)
     for w, (window, heard) in enumerate(zip(windows, events, strict=True)):
-        known_WKE[w, : lengths[w]] = 1.0
-        rate = lengths[w] / (window.end_s - window.start_s)
+        is_false_WKE[w, : lengths[w]] = True
+        silent_WK[w, : lengths[w]] = 1.0
         for event in heard:
-            first = max(0, int((event["start_s"] - window.start_s) * rate))
-            last = min(lengths[w], max(first + 1, round((event["end_s"] - window.start_s) * rate)))
-            if first >= last:
-                continue
-            for word in event.get("words", ()):
-                known_WKE[w, first:last, column[word]] = 0.0
+            first, last = span_of(event, window, lengths[w])
+            silent_WK[w, first:last] = 0.0
+            for word in event.get("words", ()) if last > first else ():
+                is_false_WKE[w, first:last, column[word]] = False
                 best = first + int(logits_WKE[w, first:last, column[word]].argmax())
-                truth_WKE[w, best, column[word]] = known_WKE[w, best, column[word]] = 1.0
+                weight_WKE[w, best, column[word]] = options.word
             for tag in event["tags"]:
-                truth_WKE[w, first:last, column[tag]] = known_WKE[w, first:last, column[tag]] = 1.0
-    return tuple(torch.from_numpy(x).to(logits_WKE.device) for x in (truth_WKE, known_WKE))
+                is_false_WKE[w, first:last, column[tag]] = False
+                weight_WKE[w, first:last, column[tag]] = 1.0 / max(1, last - first)
+        silent_WK[w] *= options.silence / max(1.0, silent_WK[w].sum())
+    found = (weight_WKE, is_false_WKE, silent_WK)
+    return tuple(torch.from_numpy(array).to(logits_WKE.device) for array in found)
+
+
+def span_of(event: dict[str, Any], window: Window, length: int) -> tuple[int, int]:
+    """First and last (excluded) token of a window during which an event sounds; empty where it doesn't."""
+    if event["end_s"] <= window.start_s or event["start_s"] >= window.end_s:
+        return 0, 0
+    rate = length / (window.end_s - window.start_s)
+    first = max(0, int((event["start_s"] - window.start_s) * rate))
+    return first, min(length, max(first + 1, round((event["end_s"] - window.start_s) * rate)))

@@ -5,6 +5,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ossicle.encoders.base import Options
+from ossicle.support.errors import DataError
 from ossicle.training.objectives.base import Objective, Seen, objectives
 
 
@@ -27,6 +28,8 @@ class NextToken(Objective):
 
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """One pass over the rows."""
+        if not any(any(row.trained) for row in seen.batch.rows):
+            raise DataError("objective next_token: no row of this batch has a reply to learn; add assistant messages.")
         trained_NL = seen.batch.trained_mask().to(seen.hidden_NLD.device)[:, 1:]
         targets_N = seen.inputs["input_ids"][:, 1:][trained_NL]
         hidden_ND = seen.hidden_NLD[:, :-1][trained_NL]

@@ -1,0 +1,137 @@
+"""What is minimised, against values worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from test_models import SPEC
+
+from ossicle.audio import Audio
+from ossicle.batch import Batch, Window
+from ossicle.chat import Conversation, assistant, user
+from ossicle.models import build
+from ossicle.support.errors import DataError
+from ossicle.training.objectives import Seen, objectives
+from ossicle.training.objectives.frame_text import FrameTextOptions, contrast, truth
+from ossicle.training.objectives.next_token import next_token_loss
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    torch.manual_seed(0)
+    return build(SPEC, ["What is this? A dog, a bell, a knock."] * 20)
+
+
+def row(bundle, events, text="A dog.", seed=0):
+    x = np.random.default_rng(seed).standard_normal(32_000).astype(np.float32) * 0.1
+    chat = Conversation.of(user(Audio.from_samples(x, 16_000), "What?"), assistant(text), meta={"events": [events]})
+    return bundle.preparer()(chat)
+
+
+def seen(bundle, *rows):
+    return Seen(bundle.model, Batch.pack(rows), bundle.pad_id)
+
+
+def make(bundle, name, **options):
+    cls = objectives.get(name)
+    return cls(cls.Options(**options), bundle)
+
+
+def test_cross_entropy_of_known_logits():
+    head = torch.nn.Identity()
+    logits = torch.tensor([[0.0, 0.0], [math.log(3.0), 0.0]])
+    loss = next_token_loss(logits, head, torch.tensor([0, 1]))
+    assert loss.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+
+
+def test_next_token_equals_transformers_own_loss(bundle):
+    bundle.model.eval()
+    rows = [row(bundle, [], "A dog."), row(bundle, [], "It is a bell.", seed=1)]
+    batch = Batch.pack(rows)
+    inputs = batch.inputs(pad_id=bundle.pad_id)
+    labels = inputs["input_ids"].masked_fill(~batch.trained_mask(), -100)
+    theirs = bundle.model(**inputs, labels=labels).loss
+    ours = make(bundle, "next_token")(seen(bundle, *rows))["loss"]
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_alignment_alone_never_runs_the_language_model(bundle, monkeypatch):
+    monkeypatch.setattr(bundle.model.model.language_model, "forward", None)
+    event = {"start_s": 0.2, "end_s": 0.9, "tags": ["dog"]}
+    losses = make(bundle, "frame_text")(seen(bundle, row(bundle, [event])))
+    assert losses["loss"].isfinite()
+
+
+def test_alignment_falls_when_tokens_mean_their_words(bundle):
+    event = {"start_s": 0.0, "end_s": 2.0, "tags": ["dog"]}
+    other = {"start_s": 0.0, "end_s": 2.0, "tags": ["bell"]}
+    objective = make(bundle, "frame_text")
+    look = seen(bundle, row(bundle, [event]), row(bundle, [other], seed=1))
+    before = objective(look)["loss"]
+    words = objective._embed(bundle.model, ["dog", "bell"])
+    tokens = look.tokens
+    look.tokens = tokens._replace(x_BFD=words[:, None].expand(-1, tokens.x_BFD.shape[1], -1))
+    assert objective(look)["loss"] < before
+
+
+def test_truth_of_each_token_follows_the_clock():
+    windows = (Window("a", torch.zeros(1), 0.0, 2.0), Window("b", torch.zeros(1), 2.0, 3.0))
+    events = [
+        [
+            {"start_s": 0.5, "end_s": 1.0, "tags": ["dog"]},
+            {"start_s": 1.0, "end_s": 2.0, "tags": ["order"], "words": ["milk"]},
+        ],
+        [{"start_s": 0.5, "end_s": 1.0, "tags": ["dog"]}],
+    ]
+    labels = ["dog", "milk", "order"]
+    logits = torch.zeros(2, 8, 3)
+    logits[0, 6, 1] = 1.0
+    weight, is_false, silent = truth(windows, events, labels, [8, 4], logits, FrameTextOptions())
+    assert weight[0, :, 0].tolist() == [0, 0, 0.5, 0.5, 0, 0, 0, 0]
+    assert weight[0, :, 2].tolist() == [0, 0, 0, 0, 0.25, 0.25, 0.25, 0.25]
+    assert weight[0, :, 1].tolist() == [0, 0, 0, 0, 0, 0, 0.5, 0], "said where it is heard most"
+    assert is_false[0, :, 1].tolist() == [True] * 4 + [False] * 4, "unknown elsewhere in the event"
+    assert silent[0].tolist() == [0.25, 0.25, 0, 0, 0, 0, 0, 0]
+    assert weight[1].sum() == 0, "the second window begins after the dog"
+    assert is_false[1].sum(0).tolist() == [4, 4, 4], "padding is never known"
+
+
+def test_contrast_of_known_logits():
+    """One moment: the true label has ln 2, a false one 0, nothing 0; another is silent."""
+    logits = torch.tensor([[[math.log(2.0), 0.0], [0.0, 0.0]]])
+    weight = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])
+    is_false = torch.tensor([[[False, True], [True, True]]])
+    silent = torch.tensor([[0.0, 0.5]])
+    loss = contrast(logits, torch.tensor(0.0), weight, is_false, silent)
+    assert loss.item() == pytest.approx((math.log(2.0) + 0.5 * math.log(3.0)) / 1.5)
+
+
+def test_silence_is_taught_where_nothing_sounds(bundle):
+    event = {"start_s": 0.0, "end_s": 2.0, "tags": ["dog"]}
+    deaf = make(bundle, "frame_text", silence=0.0)
+    rows = row(bundle, [event]), row(bundle, [], seed=1)
+    assert deaf(seen(bundle, *rows))["loss"].item() == pytest.approx(deaf(seen(bundle, rows[0]))["loss"].item(), rel=1e-5)
+    taught = make(bundle, "frame_text")
+    assert taught(seen(bundle, *rows))["loss"].item() != pytest.approx(deaf(seen(bundle, *rows))["loss"].item(), rel=1e-3)
+    assert taught(seen(bundle, rows[1]))["loss"] == 0
+
+
+def test_gradients_of_the_alignment_reach_encoder_projector_and_words(bundle):
+    bundle.model.zero_grad()
+    event = {"start_s": 0.2, "end_s": 0.9, "tags": ["dog"]}
+    make(bundle, "frame_text")(seen(bundle, row(bundle, [event])))["loss"].backward()
+    for name in ("encoder", "projector"):
+        assert all(p.grad is not None for p in bundle.model.parts()[name].parameters())
+    assert bundle.model.get_input_embeddings().weight.grad.abs().sum() > 0
+
+
+def test_rows_that_cannot_be_aligned_or_learnt_say_so(bundle):
+    plain = bundle.preparer()(Conversation.of(user("No sound."), assistant("No.")))
+    with pytest.raises(DataError, match="no recording"):
+        make(bundle, "frame_text")(seen(bundle, plain))
+    with pytest.raises(DataError, match=r"meta\.events"):
+        untold = bundle.preparer()(Conversation.of(user(Audio.from_samples([0.1] * 9000, 16_000), "?"), assistant("x")))
+        make(bundle, "frame_text")(seen(bundle, untold))
+    with pytest.raises(DataError, match="no row"):
+        make(bundle, "next_token")(seen(bundle, bundle.preparer()(Conversation.of(user("?")), reply=True)))
