@@ -200,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 where the input is at fault (one line on standard error says how to mend it); 130 when interrupted.
     """
-    _hush_libraries()
+    _set_environment()
     try:
         # Any: what click returns is a command's exit code or nothing.
         code: Any = app(None if argv is None else list(argv), prog_name="ossicle", standalone_mode=False)
@@ -229,9 +229,8 @@ def _say(sentence: str, code: int) -> int:
     return code
 
 
-def _hush_libraries() -> None:
-    """Commands print answers; progress bars and advice of libraries are for those who ask for them."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+def _set_environment() -> None:
+    """What libraries read when they are imported, in this process and in data workers."""
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

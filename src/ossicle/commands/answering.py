@@ -31,9 +31,7 @@ class Choice:
 
     def load(self) -> "Local":
         """The model. Raises ModelError."""
-        import warnings
-
-        warnings.simplefilter("ignore")  # advice of libraries, not for those who ask about a recording
+        hush_libraries()
         from ossicle.models import load
         from ossicle.models.local import LongAudio
 
@@ -49,6 +47,17 @@ class Choice:
 
         given = {name: getattr(self, name) for name in ("max_new_tokens", "temperature", "seed")}
         return Sampling(**{name: value for name, value in given.items() if value is not None})
+
+
+def hush_libraries() -> None:
+    """Commands print answers; progress bars and advice of libraries are for those who program with them."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def open_audios(files: Sequence[str]) -> "list[Audio]":

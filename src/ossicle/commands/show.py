@@ -36,6 +36,9 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool) -> None:
     Raises:
         SpecError, ModelError: no such recipe or model, or one that cannot be built.
     """
+    from ossicle.commands.answering import hush_libraries
+
+    hush_libraries()
     if Path(what).suffix.lower() in (".yaml", ".yml") or Path(what).is_file():
         from ossicle.training import load_recipe
         from ossicle.training.run import resolve

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ossicle.commands.answering import writing
+from ossicle.commands.answering import hush_libraries, writing
 
 
 def run(recipe: Path, overrides: Sequence[str], out: Path, workers: int | None, device: str | None) -> None:
     """Train, and say where the model lies."""
+    hush_libraries()
     from ossicle.training import train
 
     with writing(out):
