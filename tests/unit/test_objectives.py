@@ -87,7 +87,7 @@ def test_truth_of_each_token_follows_the_clock():
     labels = ["dog", "milk", "order"]
     logits = torch.zeros(2, 8, 3)
     logits[0, 6, 1] = 1.0
-    weight, is_false, silent = truth(windows, events, labels, [8, 4], logits, FrameTextOptions())
+    weight, is_false, silent, spans, tags = truth(windows, events, labels, [8, 4], logits, FrameTextOptions())
     assert weight[0, :, 0].tolist() == [0, 0, 0.5, 0.5, 0, 0, 0, 0]
     assert weight[0, :, 2].tolist() == [0, 0, 0, 0, 0.25, 0.25, 0.25, 0.25]
     assert weight[0, :, 1].tolist() == [0, 0, 0, 0, 0, 0, 0.5, 0], "said where it is heard most"
@@ -95,6 +95,8 @@ def test_truth_of_each_token_follows_the_clock():
     assert silent[0].tolist() == [0.25, 0.25, 0, 0, 0, 0, 0, 0]
     assert weight[1].sum() == 0, "the second window begins after the dog"
     assert is_false[1].sum(0).tolist() == [4, 4, 4], "padding is never known"
+    assert spans == [(0, 2, 4), (0, 4, 8)]
+    assert tags.tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
 def test_contrast_of_known_logits():
@@ -111,9 +113,13 @@ def test_silence_is_taught_where_nothing_sounds(bundle):
     event = {"start_s": 0.0, "end_s": 2.0, "tags": ["dog"]}
     deaf = make(bundle, "frame_text", silence=0.0)
     rows = row(bundle, [event]), row(bundle, [], seed=1)
-    assert deaf(seen(bundle, *rows))["loss"].item() == pytest.approx(deaf(seen(bundle, rows[0]))["loss"].item(), rel=1e-5)
+    assert deaf(seen(bundle, *rows))["loss"].item() == pytest.approx(
+        deaf(seen(bundle, rows[0]))["loss"].item(), rel=1e-5
+    )
     taught = make(bundle, "frame_text")
-    assert taught(seen(bundle, *rows))["loss"].item() != pytest.approx(deaf(seen(bundle, *rows))["loss"].item(), rel=1e-3)
+    assert taught(seen(bundle, *rows))["loss"].item() != pytest.approx(
+        deaf(seen(bundle, *rows))["loss"].item(), rel=1e-3
+    )
     assert taught(seen(bundle, rows[1]))["loss"] == 0
 
 

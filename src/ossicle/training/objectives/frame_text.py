@@ -3,7 +3,7 @@
 W windows · K tokens · D width · E labels
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
 
 class FrameTextOptions(Options):
-    """``silence`` weighs a recording's moments without any sound, ``word`` a word said somewhere; an event weighs 1."""
+    """Weights beside that of a whole event, which is 1."""
 
+    moment: float = Field(default=0.3, ge=0)
+    """Of an event's single moments: they say when, but many of them could be anything."""
     silence: float = Field(default=0.5, ge=0)
+    """Of a recording's moments without any sound."""
     word: float = Field(default=0.5, ge=0)
+    """Of a word that is said somewhere."""
 
 
 @objectives.register("frame_text")
 class FrameText(Objective):
-    """Frame-wise contrast between audio tokens and label embeddings.
+    """Contrast between audio tokens, event by event and moment by moment, and label embeddings.
 
     As FLAM (Wu et al. 2025, arXiv 2505.05335) aligns frames with captions, but the text tower is the language model's
     own token embeddings, so that a token which passes the projector already means its words to the language model; and
@@ -47,7 +51,7 @@ class FrameText(Objective):
         self.nothing = nn.Parameter(torch.tensor(0.0))
 
     def forward(self, seen: Seen) -> dict[str, Tensor]:
-        """Mean over events of ``−log p(label | moment)``."""
+        """Mean of ``−log p(label | event)`` and its companions."""
         if not seen.batch.windows:
             raise DataError("objective frame_text: this batch has no recording to align; give it rows with sound.")
         tokens = seen.tokens
@@ -55,11 +59,17 @@ class FrameText(Objective):
         labels = sorted({name for window in events for e in window for name in (*e["tags"], *e.get("words", ()))})
         if not labels:
             return {"loss": tokens.x_BFD.sum() * 0.0}
-        audio_WKD = F.normalize(tokens.x_BFD.float(), dim=-1)
-        text_ED = F.normalize(self._embed(seen.model, labels), dim=-1)
-        logits_WKE = self.log_scale.exp() * audio_WKD @ text_ED.T
+        text_ED = self.log_scale.exp() * F.normalize(self._embed(seen.model, labels), dim=-1)
+        x_WKD = tokens.x_BFD.float()
+        logits_WKE = F.normalize(x_WKD, dim=-1) @ text_ED.T
         known = truth(seen.batch.windows, events, labels, tokens.lengths_B.tolist(), logits_WKE, self.options)
-        loss = contrast(logits_WKE, self.nothing, *known)
+        loss = contrast(logits_WKE, self.nothing, known.weight_WKE, known.is_false_WKE, known.silent_WK)
+        if known.spans:
+            whole_ND = torch.stack([x_WKD[w, first:last].mean(0) for w, first, last in known.spans])
+            # A label that is false of every moment of an event is false of the event.
+            is_false_NE = torch.stack([known.is_false_WKE[w, first:last].all(0) for w, first, last in known.spans])
+            logits_NE = F.normalize(whole_ND, dim=-1) @ text_ED.T
+            loss = loss * self.options.moment + contrast(logits_NE, self.nothing, known.tags_NE, is_false_NE)
         return {"loss": loss, "frame_text": loss.detach()}
 
     def _embed(self, model: nn.Module, labels: list[str]) -> Tensor:
@@ -86,22 +96,37 @@ def events_of_windows(batch: Batch) -> list[list[dict[str, Any]]]:
 
 
 def contrast(
-    logits_WKE: Tensor, nothing: Tensor, weight_WKE: Tensor, is_false_WKE: Tensor, silent_WK: Tensor
+    logits_xE: Tensor, nothing: Tensor, weight_xE: Tensor, is_false_xE: Tensor, silent_x: Tensor | float = 0.0
 ) -> Tensor:
-    """Weighted mean of ``−log softmax`` of each positive against what is false at that moment and "nothing".
+    """Weighted mean of ``−log softmax`` of each positive against what is false there and "nothing".
 
     Args:
-        logits_WKE: how much each moment means each label.
+        logits_xE: how much each moment or event means each label.
         nothing: level of "nothing", a scalar.
-        weight_WKE: of each positive; 0 where a label is not true or not known.
-        is_false_WKE: labels that are known to be false.
-        silent_WK: weight of moments at which nothing sounds.
+        weight_xE: of each positive; 0 where a label is not true or not known.
+        is_false_xE: labels that are known to be false.
+        silent_x: weight of moments at which nothing sounds.
     """
-    rivals_WKE = logits_WKE.masked_fill(~is_false_WKE, float("-inf"))
-    rivals_WK = torch.logaddexp(rivals_WKE.logsumexp(-1), nothing)
-    positive = (weight_WKE * F.softplus(rivals_WK[..., None] - logits_WKE)).sum()
-    silent = (silent_WK * (rivals_WK - nothing)).sum()
-    return (positive + silent) / (weight_WKE.sum() + silent_WK.sum()).clamp(min=1e-6)
+    rivals_xE = logits_xE.masked_fill(~is_false_xE, float("-inf"))
+    rivals_x = torch.logaddexp(rivals_xE.logsumexp(-1), nothing)
+    positive = (weight_xE * F.softplus(rivals_x[..., None] - logits_xE)).sum()
+    silent = (silent_x * (rivals_x - nothing)).sum()
+    total = weight_xE.sum() + (silent_x.sum() if isinstance(silent_x, Tensor) else 0.0)
+    return (positive + silent) / total.clamp(min=1e-6)
+
+
+class Known(NamedTuple):
+    """What is known of the windows of a batch. N events, E labels."""
+
+    weight_WKE: Tensor
+    """Weight of each label that is true of a moment."""
+    is_false_WKE: Tensor
+    silent_WK: Tensor
+    """Weight of each moment at which nothing sounds."""
+    spans: list[tuple[int, int, int]]
+    """Window, first token and last (excluded) of each event."""
+    tags_NE: Tensor
+    """Weight of each label that is true of an event; 1 an event."""
 
 
 @torch.no_grad()
@@ -112,8 +137,8 @@ def truth(
     lengths: list[int],
     logits_WKE: Tensor,
     options: FrameTextOptions,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights of what is true [W, K, E], what is false [W, K, E], and weights of silent moments [W, K].
+) -> Known:
+    """What sounds when.
 
     An event's weight is shared by its moments: a click counts as much as an engine. A word that is said somewhere in an
     event is taken to be said where the model hears it most; elsewhere in the event it is unknown (multiple-instance
@@ -123,22 +148,31 @@ def truth(
     weight_WKE = np.zeros(logits_WKE.shape, np.float32)
     is_false_WKE = np.zeros(logits_WKE.shape, bool)
     silent_WK = np.zeros(logits_WKE.shape[:2], np.float32)
+    spans: list[tuple[int, int, int]] = []
+    tags: list[list[int]] = []
     for w, (window, heard) in enumerate(zip(windows, events, strict=True)):
         is_false_WKE[w, : lengths[w]] = True
         silent_WK[w, : lengths[w]] = 1.0
         for event in heard:
             first, last = span_of(event, window, lengths[w])
+            if first == last:
+                continue
+            spans.append((w, first, last))
+            tags.append([column[tag] for tag in event["tags"]])
             silent_WK[w, first:last] = 0.0
-            for word in event.get("words", ()) if last > first else ():
+            for word in event.get("words", ()):
                 is_false_WKE[w, first:last, column[word]] = False
                 best = first + int(logits_WKE[w, first:last, column[word]].argmax())
                 weight_WKE[w, best, column[word]] = options.word
-            for tag in event["tags"]:
-                is_false_WKE[w, first:last, column[tag]] = False
-                weight_WKE[w, first:last, column[tag]] = 1.0 / max(1, last - first)
+            is_false_WKE[w, first:last, tags[-1]] = False
+            weight_WKE[w, first:last, tags[-1]] = 1.0 / (last - first)
         silent_WK[w] *= options.silence / max(1.0, silent_WK[w].sum())
-    found = (weight_WKE, is_false_WKE, silent_WK)
-    return tuple(torch.from_numpy(array).to(logits_WKE.device) for array in found)
+    tags_NE = np.zeros((len(spans), len(labels)), np.float32)
+    for row, columns in zip(tags_NE, tags, strict=True):
+        row[columns] = 1.0 / len(columns)
+    found = (weight_WKE, is_false_WKE, silent_WK, tags_NE)
+    weight, is_false, silent, whole = (torch.from_numpy(array).to(logits_WKE.device) for array in found)
+    return Known(weight, is_false, silent, spans, whole)
 
 
 def span_of(event: dict[str, Any], window: Window, length: int) -> tuple[int, int]:
