@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import torch
 
         torch.set_num_threads(args.threads or torch.get_num_threads())
+        args.scenes = min(args.scenes, args.limit or args.scenes)
         results, about = _speakers(args) if args.leave_one_speaker_out else _measure(args)
     except OssicleError as error:
         print(f"tiny.py: {error}", file=sys.stderr)
@@ -120,12 +121,11 @@ def _material(args: argparse.Namespace) -> Material:
 
 
 def _rows(args: argparse.Namespace, material: Material) -> list[Row]:
-    scenes = min(args.scenes, args.limit or args.scenes)
     builders: dict[str, Callable[[], Row]] = {
         name: lambda build=build: build(material, args.seed, args.limit)  # type: ignore[misc]
         for name, build in set_builders().items()
     }
-    builders |= SceneRows(material, args.seed, scenes).builders()
+    builders |= SceneRows(material, args.seed, args.scenes).builders()
     wanted = args.rows or list(builders)
     for name in wanted:
         if name not in builders:

@@ -1,6 +1,6 @@
 """Everything about asking: files, several recordings at once, streaming, and what reached the model.
 
-    python examples/ask_in_python.py door.wav dog.wav
+python examples/ask_in_python.py door.wav dog.wav
 """
 
 import sys
@@ -10,6 +10,7 @@ from ossicle import Audio, Conversation, Sampling, user
 
 
 def main(first: str, second: str, model: str = "tiny") -> None:
+    """Ask about two recordings, in five ways."""
     lm = ossicle.load(model)  # a name or a folder; device="cuda", dtype="bfloat16", long_audio="error"
 
     reply = lm.ask(first, "What is this sound?")

@@ -1,6 +1,6 @@
 """Ask the model in the package about a recording whose truth is known: what `make ask` runs.
 
-    python examples/first_question.py [SEED]
+python examples/first_question.py [SEED]
 """
 
 import sys
@@ -16,6 +16,7 @@ SCENE = SceneOptions(layouts={"scene": 1}, events=(3, 3), overlap=0, reverb=0, d
 
 
 def main(seed: str = "7") -> None:
+    """Render, listen, ask."""
     library = Library.from_folders(None)  # no recordings: sounds made from nothing
     scene = make_scene(library, int(seed), SCENE)
     duration_s = scene.audio.duration_s

@@ -1,6 +1,7 @@
 """How an answer is judged, and how judgements become one number with its interval."""
 
 import math
+import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -171,7 +172,7 @@ class Words:
     def confused(self, item: Item, text: str) -> tuple[str, str] | None:
         """The whole answer, where a piece is missing."""
         present, wanted = self.judge(item, text)
-        return None if present == wanted else (", ".join(item.target), text)
+        return None if present == wanted else (", ".join(item.target), textwrap.shorten(text, 80) or "(nothing)")
 
 
 @dataclass(frozen=True)

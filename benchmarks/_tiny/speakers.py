@@ -57,6 +57,7 @@ def leave_one_out(
     seed: int,
     limit: int | None,
     quiet: bool = False,
+    workers: int | None = None,
     load_model: Callable[[Path], Local] = lambda folder: load(str(folder)),
 ) -> tuple[Result, dict[str, Any]]:
     """Train (or continue) a model without each speaker, ask it about that speaker, and pool.
@@ -69,7 +70,7 @@ def leave_one_out(
     parts: list[tuple[Row, Answers]] = []
     each: dict[str, Any] = {}
     for number, speaker in enumerate(speakers, 1):
-        folder = train(recipe_without(recipe, overrides, speaker, steps_scale), out / speaker, quiet=quiet)
+        folder = train(recipe_without(recipe, overrides, speaker, steps_scale), out / speaker, workers=workers, quiet=quiet)
         material = Material(root, "train", only_groups=(speaker,))
         refuse_seen(folder, root, material.clips(SETS[name]))
         row = regrouped(set_builders()[name](material, seed, limit), speaker)

@@ -62,7 +62,7 @@ def ask(
         Path | None,
         typer.Option(help="Ask every recording of this folder, or of this list of paths, on its own.", metavar="PATH"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="With --each: answers as JSON lines; continued if it exists.")] = None,
+    out: Annotated[Path | None, typer.Option(help="With --each: where answers go, as JSON lines; continued.")] = None,
     model: ModelOption = "tiny",
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",

@@ -13,7 +13,8 @@ from ossicle.training.objectives import objectives
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src" / "ossicle"
-FOLDERS = [path for name in ("src", "tests", "examples", "benchmarks", "claims", "docs") if (path := ROOT / name).is_dir()]
+NAMES = ("src", "tests", "examples", "benchmarks", "claims", "docs", "tools")
+FOLDERS = [path for name in NAMES if (path := ROOT / name).is_dir()]
 PYTHON = sorted(file for folder in FOLDERS for file in folder.rglob("*.py") if ".egg-info" not in str(file))
 TEXTS = [
     *PYTHON,

@@ -107,4 +107,5 @@ def writing(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OssicleError(f"{path} cannot be written ({error.strerror or error}); check the folder and the disk.") from None
+        why = error.strerror or error
+        raise OssicleError(f"{path} cannot be written ({why}); check the folder and the disk.") from None

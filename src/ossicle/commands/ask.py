@@ -44,7 +44,7 @@ def split_question(words: Sequence[str], out: Path | None = None) -> Asked:
 def only_question(words: Sequence[str]) -> str:
     """The question of ``--each``. Raises OssicleError when there is more than one argument."""
     if len(words) > 1:
-        raise OssicleError('with --each give the question alone: ossicle ask --each FOLDER "question" --out answers.jsonl')
+        raise OssicleError('with --each give the question alone: ossicle ask --each FOLDER "question" --out FILE')
     if not words[0].strip():
         raise OssicleError("the question is empty.")
     return words[0]

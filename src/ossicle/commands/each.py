@@ -12,7 +12,9 @@ from ossicle.support.errors import DataError, OssicleError
 if TYPE_CHECKING:
     from ossicle.models import Local
 
-SUFFIXES = frozenset(".wav .flac .mp3 .ogg .oga .opus .aiff .aif .au .m4a .mp4 .webm".split())
+SUFFIXES = frozenset(
+    {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".au", ".m4a", ".mp4", ".webm"}
+)
 
 
 class Key(NamedTuple):

@@ -63,28 +63,30 @@ def print_tokens(renderer: "Renderer", chat: "Conversation") -> None:
     from rich.text import Text
 
     rendered = renderer(chat)
-    starts = {slot.start: slot for slot in rendered.slots}
-    audios = chat.audios
-    control = frozenset(renderer.tokenizer.all_special_ids)
+    slots = {slot.start: slot for slot in rendered.slots}
     line = Text()
     at = 0
     while at < len(rendered.ids):
         token = rendered.ids[at]
-        if at in starts:
-            slot = starts[at]
-            audio = audios[slot.audio]
-            line.append(f"{renderer.audio_token}:{token} × {slot.num_tokens} ({audio.name}, {audio.duration_s:.2f} s) ", "cyan")
-            at += slot.num_tokens
+        if at in slots:
+            audio, num_tokens = chat.audios[slots[at].audio], slots[at].num_tokens
+            line.append(
+                f"{renderer.audio_token}:{token} × {num_tokens} ({audio.name}, {audio.duration_s:.2f} s) ", "cyan"
+            )
+            at += num_tokens
             continue
-        shown = f"{renderer.tokenizer.decode([token])!r}:{token}" if token not in control else (
-            f"{renderer.tokenizer.convert_ids_to_tokens(token)}:{token}"
-        )
-        trained = rendered.trained[at]
-        line.append(f"[{shown}] " if trained else f"{shown} ", "bold green" if trained else "dim" if token in control else "")
+        shown, style = _shown(renderer, token)
+        line.append(f"[{shown}] " if rendered.trained[at] else f"{shown} ", "green" if rendered.trained[at] else style)
         at += 1
     console = Console(highlight=False)
     console.print(line)
     num_audio = sum(slot.num_tokens for slot in rendered.slots)
-    console.print(
-        f"{len(rendered.ids)} tokens: {num_audio} audio, {sum(rendered.trained)} trained (in brackets)", markup=False
-    )
+    console.print(f"{len(rendered.ids)} tokens: {num_audio} audio, {sum(rendered.trained)} trained (in brackets)")
+
+
+def _shown(renderer: "Renderer", token: int) -> tuple[str, str]:
+    """A token's text with its id, and the style of its kind."""
+    tokenizer = renderer.tokenizer
+    if token in tokenizer.all_special_ids:
+        return f"{tokenizer.convert_ids_to_tokens(token)}:{token}", "dim"
+    return f"{tokenizer.decode([token])!r}:{token}", ""

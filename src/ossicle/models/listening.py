@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ossicle.audio import Audio
 from ossicle.chat import Conversation, user
 from ossicle.chat.timeline import Heard, read_timeline
+from ossicle.models.long_audio import cut
 from ossicle.support.errors import ModelError
 
 if TYPE_CHECKING:
@@ -45,12 +46,6 @@ def events(lm: "Local", audio: Audio | str | Path, window_s: float = 10.0) -> li
     replies = lm.generate([Conversation.of(user(clip, TIMELINE)) for clip in clips])
     heard = [shift(read_timeline(reply.text), start, end) for (start, end), reply in zip(spans, replies, strict=True)]
     return join(heard, edges)
-
-
-def cut(duration_s: float, window_s: float) -> list[float]:
-    """Edges of equal windows, first 0 and last ``duration_s``: no last window is too short to hear anything in."""
-    num_windows = max(1, -int(-(duration_s - 1e-6) // window_s))
-    return [*(duration_s * k / num_windows for k in range(num_windows)), duration_s]
 
 
 def shift(heard: Iterable[Heard], start_s: float, end_s: float) -> list[Heard]:

@@ -1,5 +1,6 @@
 """Recordings longer than a model hears at once: asked stretch by stretch, never cut in silence."""
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -23,12 +24,15 @@ def longest_s(chat: Conversation) -> float:
     return max((audio.duration_s for audio in chat.audios), default=0.0)
 
 
+def cut(duration_s: float, span_s: float) -> list[float]:
+    """Edges of equal parts of at most ``span_s``: no last part is too short to hear anything in."""
+    num_parts = max(1, -int(-(duration_s - 1e-6) // span_s))
+    return [*(duration_s * k / num_parts for k in range(num_parts)), duration_s]
+
+
 def stretches(chat: Conversation, span_s: float) -> Iterator[Stretch]:
     """Cut every recording that is longer than ``span_s``; shorter ones are heard whole with each stretch."""
-    total_s = longest_s(chat)
-    num_stretches = max(1, -int(-(total_s - 1e-6) // span_s))
-    for index in range(num_stretches):
-        start, end = index * span_s, min((index + 1) * span_s, total_s)
+    for start, end in itertools.pairwise(cut(longest_s(chat), span_s)):
         audios = tuple(
             audio.clip(start, min(end, audio.duration_s))
             if audio.duration_s > span_s and start < audio.duration_s
