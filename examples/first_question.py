@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ossicle
 from ossicle.chat.timeline import Heard
-from ossicle.models.listening import events, picture
+from ossicle.models.listening import picture
 from ossicle.synthesis import Library, SceneOptions, make_scene
 
 SCENE = SceneOptions(layouts={"scene": 1}, events=(3, 3), overlap=0, reverb=0, duration_s=(6, 12))
@@ -27,7 +27,7 @@ def main(seed: str = "7") -> None:
         path = Path(folder) / "scene.wav"
         scene.audio.save(path)
         lm = ossicle.load("tiny")
-        print(f"\nWhat the model heard:\n\n{picture(events(lm, path), duration_s)}")
+        print(f"\nWhat the model heard:\n\n{picture(ossicle.events(lm, path), duration_s)}")
         for question in (
             "Which sound do you hear first?",
             f"What comes after the {truth[0].label}?",

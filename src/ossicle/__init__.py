@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from ossicle.audio import Audio
     from ossicle.chat import Conversation, Reply, Sampling, assistant, user
     from ossicle.models import load
+    from ossicle.models.listening import events
 
 __version__ = "0.1.0"
-__all__ = ["Audio", "Conversation", "Reply", "Sampling", "assistant", "load", "user"]
+__all__ = ["Audio", "Conversation", "Reply", "Sampling", "assistant", "events", "load", "user"]
 
 _HOME = {
     "Audio": "ossicle.audio",
@@ -21,6 +22,7 @@ _HOME = {
     "Reply": "ossicle.chat",
     "Sampling": "ossicle.chat",
     "assistant": "ossicle.chat",
+    "events": "ossicle.models.listening",
     "load": "ossicle.models",
     "user": "ossicle.chat",
 }

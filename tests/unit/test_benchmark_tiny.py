@@ -13,6 +13,7 @@ import soundfile
 import tiny_run
 import torch
 
+from ossicle.chat import Sampling
 from ossicle.chat.timeline import write_time, write_timeline
 from ossicle.data.mixture import Mixture
 from ossicle.models import Local, build, save
@@ -34,9 +35,19 @@ SPLITS = ("train",) * 4 + ("test",) * 2
 
 @pytest.fixture(scope="module", autouse=True)
 def benchmarks():
-    """``benchmarks/`` is no package: its folder goes first on the path, as when the script is run."""
+    """``benchmarks/`` is no package: its folder goes first on the path, as when the script is run.
+
+    Untrained models never stop speaking of themselves, so they are stopped early; and so small ones need one thread.
+    """
     sys.path.insert(0, str(BENCHMARKS))
-    yield
+    from _tiny import asking
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(asking, "SAMPLING", Sampling(max_new_tokens=5))
+        yield
+    torch.set_num_threads(threads)
     sys.path.remove(str(BENCHMARKS))
 
 
@@ -256,7 +267,7 @@ def test_the_command_measures_and_refuses(root, lm, tmp_path, capsys):
     from tiny import main
 
     save(lm.bundle, tmp_path / "m", files={"recipe.yaml": dump_yaml(recipe_of(root, fold=[0, 2]))})
-    common = ["--model", str(tmp_path / "m"), "--data", str(root), "--quiet", "--limit", "2"]
+    common = ["--model", str(tmp_path / "m"), "--data", str(root), "--quiet", "--limit", "2", "--threads", "1"]
     out = [f"--json={tmp_path / 'out.json'}", f"--markdown={tmp_path / 'out.md'}"]
     rows = ["--rows", "wake_word,presence", "--controls", "none,swapped"]
     assert main([*common, "--split", "dev", "--fold", "0/2", *rows, *out, "--mistakes"]) == 0

@@ -115,6 +115,7 @@ def _tell(reply: "Reply", lm: "Local", audios: "Sequence[Audio]") -> None:
     if lm.long_audio == "truncate":
         for audio in audios:
             if audio.duration_s > lm.span_s:
-                note(f"only the first {lm.span_s:g} s of {audio.name} were heard, of {audio.duration_s:.1f} s.")
+                heard_s = reply.fields["stretches"][-1]["end_s"]
+                note(f"only the first {heard_s:g} s of {audio.name} were heard, of {audio.duration_s:.1f} s.")
     if reply.finish_reason == "length":
         note("the answer was cut at the longest allowed; see --max-new-tokens.")

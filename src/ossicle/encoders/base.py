@@ -3,6 +3,7 @@
 B windows · T feature steps · M mel bands · F frames · D width
 """
 
+import abc
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -37,8 +38,8 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Encoder(nn.Module):
-    """Base of all encoders. A subclass sets the facts below and implements ``prepare``, ``num_frames``, ``forward``."""
+class Encoder(nn.Module, abc.ABC):
+    """Base of all encoders. A subclass sets the facts below and implements the four abstract methods."""
 
     Options: ClassVar[type[BaseModel]] = Options
     type_name: ClassVar[str]
@@ -49,9 +50,9 @@ class Encoder(nn.Module):
     """Longest stretch that one forward takes."""
 
     @classmethod
+    @abc.abstractmethod
     def tiny(cls) -> "Encoder":
         """A real but tiny instance for tests."""
-        raise NotImplementedError(f"{cls.__name__} has no tiny()")
 
     @classmethod
     def resolve(cls, options: BaseModel) -> BaseModel:
@@ -66,17 +67,17 @@ class Encoder(nn.Module):
         step = self.window_samples
         return tuple(Span(start, min(start + step, num_samples)) for start in range(0, num_samples, step))
 
+    @abc.abstractmethod
     def prepare(self, samples_CT: np.ndarray) -> Tensor:
         """CPU work on one window, done in the data worker: samples → features [T, …]."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def num_frames(self, num_samples: int) -> int:
         """Frames of one window of ``num_samples``."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def forward(self, features: Tensor, lengths_B: Tensor) -> Frames:
         """Features [B, T, …], padded on the right, and their true lengths → frames."""
-        raise NotImplementedError
 
 
 encoders: Registry[Encoder] = Registry("encoder", "ossicle.encoders")

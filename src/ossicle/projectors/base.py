@@ -3,6 +3,7 @@
 B windows · F frames · D width · K tokens
 """
 
+import abc
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -14,8 +15,8 @@ from ossicle.encoders.base import Frames, Options
 from ossicle.registry import Registry
 
 
-class Projector(nn.Module):
-    """Base of all projectors, built from ``(options, dim_in, dim_out)``; widths are derived, never typed by a person."""
+class Projector(nn.Module, abc.ABC):
+    """Base of all projectors, built from ``(options, dim_in, dim_out)``; widths are derived, never typed."""
 
     Options: ClassVar[type[BaseModel]] = Options
     type_name: ClassVar[str]
@@ -34,13 +35,26 @@ class Projector(nn.Module):
         """Tokens of one recording (``scope`` "recording") or of one window, whose frames are given."""
         return sum(self.lengths(frames) for frames in frames_per_window)
 
+    @abc.abstractmethod
     def lengths(self, num_frames: int | Tensor) -> int | Tensor:
         """Tokens from ``num_frames``; exact, for integers and tensors alike."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def forward(self, frames: Frames) -> Frames:
         """Frames [B, F, dim_in] → tokens [B, K, dim_out]; padding never leaks into a real token."""
-        raise NotImplementedError
+
+
+class Strided(Projector):
+    """Base of projectors that make one token of every ``options.stride`` frames, and of what is left at the end."""
+
+    @classmethod
+    def tiny(cls, dim_in: int = 32, dim_out: int = 24) -> "Strided":
+        """Stride 3, so that remainders occur."""
+        return cls(cls.Options(stride=3), dim_in, dim_out)
+
+    def lengths(self, num_frames: int | Tensor) -> int | Tensor:
+        """Rounded up."""
+        return -(-num_frames // self.options.stride)
 
 
 def zero_padding(frames: Frames) -> Tensor:

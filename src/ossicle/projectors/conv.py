@@ -2,10 +2,10 @@
 
 import torch.nn.functional as F
 from pydantic import Field, field_validator
-from torch import Tensor, nn
+from torch import nn
 
 from ossicle.encoders.base import Frames, Options
-from ossicle.projectors.base import Projector, projectors, zero_padding
+from ossicle.projectors.base import Strided, projectors, zero_padding
 
 
 class ConvOptions(Options):
@@ -23,7 +23,7 @@ class ConvOptions(Options):
 
 
 @projectors.register("conv")
-class Conv(Projector):
+class Conv(Strided):
     """K = ⌈F / stride⌉, each token centred on frame K·stride."""
 
     Options = ConvOptions
@@ -32,10 +32,6 @@ class Conv(Projector):
         super().__init__(options, dim_in, dim_out)
         self.conv = nn.Conv1d(dim_in, dim_out, options.kernel, stride=options.stride, padding=options.kernel // 2)
         self.proj = nn.Linear(dim_out, dim_out)
-
-    def lengths(self, num_frames: int | Tensor) -> int | Tensor:
-        """Rounded up."""
-        return -(-num_frames // self.options.stride)
 
     def forward(self, frames: Frames) -> Frames:
         """Convolve over frames whose padding is zero, and project."""

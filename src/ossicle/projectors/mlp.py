@@ -2,10 +2,10 @@
 
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from ossicle.encoders.base import Frames, Options
-from ossicle.projectors.base import Projector, projectors, zero_padding
+from ossicle.projectors.base import Strided, projectors, zero_padding
 
 
 class MLPOptions(Options):
@@ -16,7 +16,7 @@ class MLPOptions(Options):
 
 
 @projectors.register("mlp")
-class MLP(Projector):
+class MLP(Strided):
     """K = ⌈F / stride⌉; a last incomplete group is filled with zeros, not dropped (Ultravox; Audio Flamingo 3)."""
 
     Options = MLPOptions
@@ -25,15 +25,6 @@ class MLP(Projector):
         super().__init__(options, dim_in, dim_out)
         hidden = options.hidden or dim_out
         self.net = nn.Sequential(nn.Linear(dim_in * options.stride, hidden), nn.GELU(), nn.Linear(hidden, dim_out))
-
-    @classmethod
-    def tiny(cls, dim_in: int = 32, dim_out: int = 24) -> "MLP":
-        """Stride 3, so that remainders occur."""
-        return cls(MLPOptions(stride=3), dim_in, dim_out)
-
-    def lengths(self, num_frames: int | Tensor) -> int | Tensor:
-        """Rounded up."""
-        return -(-num_frames // self.options.stride)
 
     def forward(self, frames: Frames) -> Frames:
         """Stack and project."""

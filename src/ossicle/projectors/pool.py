@@ -3,10 +3,10 @@
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from ossicle.encoders.base import Frames, Options
-from ossicle.projectors.base import Projector, projectors, zero_padding
+from ossicle.projectors.base import Strided, projectors, zero_padding
 
 
 class PoolOptions(Options):
@@ -16,7 +16,7 @@ class PoolOptions(Options):
 
 
 @projectors.register("pool")
-class Pool(Projector):
+class Pool(Strided):
     """K = ⌈F / stride⌉; a last incomplete group is the mean of the frames that exist (LTU; Qwen2-Audio's pooling)."""
 
     Options = PoolOptions
@@ -24,15 +24,6 @@ class Pool(Projector):
     def __init__(self, options: PoolOptions, dim_in: int, dim_out: int) -> None:
         super().__init__(options, dim_in, dim_out)
         self.proj = nn.Linear(dim_in, dim_out)
-
-    @classmethod
-    def tiny(cls, dim_in: int = 32, dim_out: int = 24) -> "Pool":
-        """Stride 3, so that remainders occur."""
-        return cls(PoolOptions(stride=3), dim_in, dim_out)
-
-    def lengths(self, num_frames: int | Tensor) -> int | Tensor:
-        """Rounded up."""
-        return -(-num_frames // self.options.stride)
 
     def forward(self, frames: Frames) -> Frames:
         """Average what is real, and project."""

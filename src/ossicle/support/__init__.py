@@ -1,0 +1,1 @@
+"""Errors, whole-or-nothing writes, progress, plots, optional libraries."""

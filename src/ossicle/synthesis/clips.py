@@ -74,7 +74,7 @@ class Clip:
 class Take:
     """A clip read once: int16 samples at full scale [T], the factor that restores their level, the active part."""
 
-    samples_T: np.ndarray  # noqa: N815
+    samples_T: np.ndarray
     scale: float
     activity: Activity
     level_db: float

@@ -3,6 +3,7 @@
 N rows · L tokens · W windows · D width
 """
 
+import abc
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -42,7 +43,7 @@ class Seen:
         ).last_hidden_state
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, abc.ABC):
     """Base of all objectives, built from ``(options, bundle)``."""
 
     Options: ClassVar[type[BaseModel]] = Options
@@ -52,9 +53,9 @@ class Objective(nn.Module):
         super().__init__()
         self.options = options
 
+    @abc.abstractmethod
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """Losses by name; the one called ``loss`` is minimised."""
-        raise NotImplementedError
 
 
 objectives: Registry[Objective] = Registry("objective", "ossicle.training.objectives")
