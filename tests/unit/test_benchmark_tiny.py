@@ -143,7 +143,6 @@ def test_questions_are_the_held_out_wordings_and_the_same_each_time(rows, root):
     from _tiny.material import Material
     from _tiny.rows import set_builders
     from _tiny.scenes import SceneRows
-
     from ossicle.synthesis.questions.family import family_named
 
     kept = family_named("digit").phrases["digit"].test
@@ -200,7 +199,6 @@ def test_likelihoods_are_those_of_score(lm, rows):
 
 def test_every_question_is_answered_in_its_place(lm, rows):
     from _tiny import asking
-
     from ossicle.support.progress import Progress
 
     chosen = [replace(rows[name], items=rows[name].items[:3]) for name in ("fsdd", "presence", "onset")]

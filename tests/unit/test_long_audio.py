@@ -1,5 +1,7 @@
 """Recordings longer than a model hears at once."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,7 +24,7 @@ def test_stretches_cover_the_recording(total, span):
     exact = chat(total).audios[0].duration_s
     assert parts[0].start_s == 0
     assert parts[-1].end_s == pytest.approx(exact)
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in itertools.pairwise(parts):
         assert before.end_s == after.start_s
     assert sum(part.chat.audios[0].duration_s for part in parts) == pytest.approx(exact, abs=1e-3)
     assert all(part.chat.audios[0].duration_s <= span + 1e-3 for part in parts)

@@ -92,7 +92,14 @@ def test_number_in(text, number):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("At 0.5 s.", 0.5), ("1:04", 64.0), ("1:00:01.5", 3601.5), ("two seconds in", 2.0), ("2.5s to 3s", 2.5), ("soon", None)],
+    [
+        ("At 0.5 s.", 0.5),
+        ("1:04", 64.0),
+        ("1:00:01.5", 3601.5),
+        ("two seconds in", 2.0),
+        ("2.5s to 3s", 2.5),
+        ("soon", None),
+    ],
 )
 def test_seconds_in(text, seconds):
     assert seconds_in(text) == seconds
@@ -100,7 +107,13 @@ def test_seconds_in(text, seconds):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("Yes, dog is heard.", True), ("No, there is no dog.", False), ("I can't hear it", False), ("dog", None), ("", None)],
+    [
+        ("Yes, dog is heard.", True),
+        ("No, there is no dog.", False),
+        ("I can't hear it", False),
+        ("dog", None),
+        ("", None),
+    ],
 )
 def test_yes_or_no(text, said):
     assert yes_or_no(text) is said

@@ -11,21 +11,8 @@ from ossicle.chat import Conversation, Sampling, assistant, user
 from ossicle.models import Local, build, load, load_bundle, save
 from ossicle.models.decoding import DecodeLoop
 from ossicle.support.errors import DataError, ModelError, SpecError
+from random_bundle import SPEC, random_bundle
 
-SPEC = {
-    "encoder": {"type": "melnet", "channels": [4, 8, 8, 16], "dim": 32, "layers": 1, "heads": 2, "window_s": 4.0},
-    "projector": {"type": "mlp", "stride": 2},
-    "language_model": {
-        "type": "qwen3",
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": 16,
-    },
-    "tokenizer": {"vocab_size": 700},
-}
 GREEDY = Sampling(max_new_tokens=10)
 
 
@@ -36,14 +23,7 @@ def sound(seconds: float, seed: int = 0) -> Audio:
 
 @pytest.fixture(scope="module")
 def bundle():
-    torch.manual_seed(0)
-    made = build(SPEC, ["What is this? A dog, a bell."] * 20)
-    with torch.no_grad():  # wide enough weights that greedy replies differ from one another
-        for parameter in made.model.parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(8.0)
-    made.model.eval()
-    return made
+    return random_bundle()
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +134,12 @@ def test_a_long_recording_can_be_refused(bundle):
 
     with pytest.raises(AudioError, match="longer than the 4 s"):
         Local(bundle, "strict", long_audio="error").ask(sound(5.0), "?")
+
+
+def test_a_long_recording_can_be_cut_and_the_beginning_is_heard_whole(bundle):
+    reply = Local(bundle, "brief", long_audio="truncate").ask(sound(9.0), "?", max_new_tokens=3)
+    assert reply.usage.audio_s == pytest.approx(4.0)
+    assert reply.text.startswith("[0:00-0:04]")
 
 
 def test_saved_and_loaded_it_is_the_same(bundle, lm, chats, tmp_path):

@@ -5,22 +5,20 @@ import math
 import numpy as np
 import pytest
 import torch
-from test_models import SPEC
 
 from ossicle.audio import Audio
 from ossicle.batch import Batch, Window
 from ossicle.chat import Conversation, assistant, user
-from ossicle.models import build
 from ossicle.support.errors import DataError
 from ossicle.training.objectives import Seen, objectives
 from ossicle.training.objectives.frame_text import FrameTextOptions, contrast, truth
 from ossicle.training.objectives.next_token import next_token_loss
+from random_bundle import random_bundle
 
 
 @pytest.fixture(scope="module")
 def bundle():
-    torch.manual_seed(0)
-    return build(SPEC, ["What is this? A dog, a bell, a knock."] * 20)
+    return random_bundle()
 
 
 def row(bundle, events, text="A dog.", seed=0):

@@ -1,7 +1,8 @@
 """A model's spec → the model; a folder → the model; the model → a folder."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from ossicle.batch import Preparer, count_tokens
 from ossicle.chat.renderer import Renderer
@@ -58,6 +60,18 @@ class Bundle:
         """The id that fills padding."""
         pad = self.tokenizer.pad_token_id
         return self.tokenizer.eos_token_id if pad is None else pad
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Without transformers' progress bars: one small file is read or written before a bar is seen."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _bundle(model: LALM, tokenizer: PreTrainedTokenizerBase) -> Bundle:
@@ -179,7 +193,7 @@ def save(bundle: Bundle, folder: Path | str, *, files: Mapping[str, str] | None 
         key: value.detach().to(dtype) if dtype is not None and value.is_floating_point() else value.detach()
         for key, value in bundle.model.state_dict().items()
     }
-    with atomic_folder(Path(folder)) as target:
+    with atomic_folder(Path(folder)) as target, _no_bars():
         bundle.model.save_pretrained(target, state_dict=state)
         processor.save_pretrained(target)
         for name, text in (files or {}).items():
@@ -203,5 +217,6 @@ def load_bundle(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype =
         raise ModelError(f"{folder} was written by a newer Ossicle (format {raw['format_version']}); upgrade Ossicle.")
     if not (folder / "model.safetensors").is_file():
         raise ModelError(f"{folder} has no model.safetensors; it is incomplete, copy or train it again.")
-    model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
+    with _no_bars():
+        model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
     return _bundle(model, AutoTokenizer.from_pretrained(folder))

@@ -113,9 +113,8 @@ class Local:
         parts: list[tuple[long_audio.Stretch, Reply]] = []
         waiting: list[long_audio.Stretch] = []
         said = ""
-        whole = long_audio.stretches(chat, self.span_s)
-        if self.long_audio == "truncate":
-            whole = iter([next(whole)])
+        beginning = self.long_audio == "truncate"
+        whole = [long_audio.first(chat, self.span_s)] if beginning else long_audio.stretches(chat, self.span_s)
         for stretch in [*whole, None]:
             if stretch is not None:
                 waiting.append(stretch)

@@ -42,6 +42,12 @@ def stretches(chat: Conversation, span_s: float) -> Iterator[Stretch]:
         yield Stretch(start, end, chat.with_audios(audios))
 
 
+def first(chat: Conversation, span_s: float) -> Stretch:
+    """The first ``span_s`` of every recording."""
+    audios = tuple(audio.clip(0.0, min(span_s, audio.duration_s)) for audio in chat.audios)
+    return Stretch(0.0, min(span_s, longest_s(chat)), chat.with_audios(audios))
+
+
 def shift_times(text: str, offset_s: float) -> str:
     """Times said on a stretch's own clock, on the recording's."""
     return _TIME.sub(lambda match: write_time(float(match[1]) + offset_s), text)

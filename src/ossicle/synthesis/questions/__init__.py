@@ -1,6 +1,6 @@
 """Questions about scenes with exact truth: many wordings, few answers, balanced against guessing."""
 
-from ossicle.synthesis.questions import absent, closed, order, pairs, speech, stories, times, which
+from ossicle.synthesis.questions import absent, closed, counting, order, pairs, speech, stories, times, which
 from ossicle.synthesis.questions.corpus import corpus, random_facts
 from ossicle.synthesis.questions.facts import FactEvent, Facts, Question
 from ossicle.synthesis.questions.family import applicable, ask, families
@@ -15,6 +15,7 @@ __all__ = [
     "ask",
     "closed",
     "corpus",
+    "counting",
     "families",
     "order",
     "pairs",

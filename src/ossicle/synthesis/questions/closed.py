@@ -6,12 +6,13 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
+from ossicle.synthesis.questions.counting import COUNT
 from ossicle.synthesis.questions.facts import SPOKEN_KINDS, Facts, Question
 from ossicle.synthesis.questions.family import Say, family
 from ossicle.synthesis.questions.order import FIRST, first_event
 from ossicle.synthesis.questions.phrasing import named, named_alike, phrases
 from ossicle.synthesis.questions.speech import DIGIT, EMOTION, KEYWORD, feeling, only
-from ossicle.synthesis.questions.which import COUNT, INSTRUMENT, LABEL
+from ossicle.synthesis.questions.which import INSTRUMENT, LABEL
 
 EITHER = phrases(
     """

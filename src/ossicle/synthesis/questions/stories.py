@@ -5,10 +5,10 @@
 from random import Random
 
 from ossicle.chat.timeline import Heard, write_timeline
+from ossicle.synthesis.questions.counting import times
 from ossicle.synthesis.questions.facts import APART_S, FactEvent, Facts, Question
 from ossicle.synthesis.questions.family import Say, family
 from ossicle.synthesis.questions.phrasing import phrase_of, phrases
-from ossicle.synthesis.questions.which import times
 
 CAPTION = phrases(
     """

@@ -1,0 +1,32 @@
+"""A tiny model with random weights, which hears up to 4 s at once and answers nonsense, but not always the same."""
+
+import torch
+
+from ossicle.models import Bundle, build
+
+SPEC = {
+    "encoder": {"type": "melnet", "channels": [4, 8, 8, 16], "dim": 32, "layers": 1, "heads": 2, "window_s": 4.0},
+    "projector": {"type": "mlp", "stride": 2},
+    "language_model": {
+        "type": "qwen3",
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+    },
+    "tokenizer": {"vocab_size": 700},
+}
+
+
+def random_bundle() -> Bundle:
+    """The same one each time."""
+    torch.manual_seed(0)
+    bundle = build(SPEC, ["What is this? A dog, a bell, a knock."] * 20)
+    with torch.no_grad():  # wide enough weights that greedy replies differ from one another
+        for parameter in bundle.model.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(8.0)
+    bundle.model.eval()
+    return bundle
