@@ -143,7 +143,8 @@ class Bound:
     def __str__(self) -> str:
         if self.value is None:
             return f"?  {self.what}: not measured on this system"
-        return f"{'✔' if self.holds else '✘'}  {self.what}: {self.value:.2f} {self.unit} (at most {self.limit:.2f} {self.unit})"
+        mark = "✔" if self.holds else "✘"
+        return f"{mark}  {self.what}: {self.value:.2f} {self.unit} (at most {self.limit:.2f} {self.unit})"
 
 
 def bounds_of(found: Mapping[str, Run]) -> list[Bound]:
@@ -236,9 +237,7 @@ def show(found: Mapping[str, Run], bounds: Sequence[Bound], statement: str, core
         print(bound)
 
 
-def as_json(
-    runs: Mapping[str, Sequence[Run]], bounds: Sequence[Bound], statement: str, cores: int
-) -> dict[str, Any]:
+def as_json(runs: Mapping[str, Sequence[Run]], bounds: Sequence[Bound], statement: str, cores: int) -> dict[str, Any]:
     """Everything, exact."""
     return {
         "cores": cores,

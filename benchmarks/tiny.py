@@ -22,7 +22,6 @@ from _tiny.results import REAL, Result, result_of
 from _tiny.rows import Row, set_builders
 from _tiny.scenes import SceneRows
 from _tiny.seen import refuse_seen
-
 from ossicle.chat.controls import CONTROLS
 from ossicle.models import load
 from ossicle.models.load import model_folder
@@ -107,7 +106,15 @@ def _speakers(args: argparse.Namespace) -> tuple[list[Result], dict[str, Any]]:
     )
     by = ", ".join(f"{speaker} {value:.2f}" for speaker, value in each.items())
     title = f"{args.recipe}, trained once without each speaker of {found.name}: {by}"
-    return [found], {"title": title, "recipe": args.recipe, "steps_scale": args.steps_scale, "speakers": each}
+    return [found], {
+        "title": title,
+        "recipe": args.recipe,
+        "overrides": args.overrides,
+        "steps_scale": args.steps_scale,
+        "seed": args.seed,
+        "limit": args.limit,
+        "speakers": each,
+    }
 
 
 def _material(args: argparse.Namespace) -> Material:
@@ -133,7 +140,9 @@ def _rows(args: argparse.Namespace, material: Material) -> list[Row]:
     rows = [builders[name]() for name in wanted]
     empty = [row.name for row in rows if not row.items]
     if empty:
-        raise DataError(f"{args.data} holds no such recordings for {', '.join(empty)}; leave these rows out with --rows.")
+        raise DataError(
+            f"{args.data} holds no such recordings for {', '.join(empty)}; leave these rows out with --rows."
+        )
     return rows
 
 

@@ -4,7 +4,8 @@
     python benchmarks/tiny.py --model tiny --markdown runs/tiny/measured.md
     python tools/ship.py runs/tiny --name tiny --data ../shared/data --measured runs/tiny/measured.md
 
-The measured table names the hash of the weights it was measured on; a table of other weights is refused.
+The measured table names the hash of the weights it was measured on; a table of other weights is refused. It goes on the
+card and into the README.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from ossicle.support.errors import ModelError, OssicleError
 from ossicle.support.files import atomic_write, sha256_of
 
 CARDS = Path(__file__).parent / "cards"
+README = Path(__file__).parents[1] / "README.md"
 MAX_MB = 25
 
 
@@ -44,9 +46,19 @@ def measured_table(path: Path | None, digest: str) -> str:
     if path is None:
         return "Not measured yet."
     text = path.read_text(encoding="utf-8")
-    if digest not in text:
+    if digest[:12] not in text:
         raise ModelError(f"{path} was measured on other weights than {digest[:12]}…; run benchmarks/tiny.py again.")
     return text.strip()
+
+
+def fill_readme(readme: Path, name: str, measured: str) -> None:
+    """Put the measured table between the README's two marks."""
+    begin, end = f"<!-- table:{name} -->", "<!-- /table -->"
+    text = readme.read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    with atomic_write(readme) as temporary:
+        Path(temporary).write_text(f"{before}{begin}\n{measured}\n{end}{after}", encoding="utf-8")
 
 
 def ship(run: Path, name: str, data: Path, measured: Path | None) -> Path:
@@ -77,6 +89,8 @@ def ship(run: Path, name: str, data: Path, measured: Path | None) -> Path:
     card = re.sub(r"\{\{(\w+)\}\}", lambda match: facts[match[1]], template)
     with atomic_write(target / "README.md") as temporary:
         Path(temporary).write_text(card, encoding="utf-8")
+    if measured is not None:
+        fill_readme(README, name, facts["measured"])
     print(f"{target.name}: {size:.1f} MB, {digest}")
     return target
 

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from _tiny.likelihood import log_likelihoods
 from _tiny.rows import Row
-
 from ossicle.chat import Conversation, Sampling
 from ossicle.chat.controls import CONTROLS
 from ossicle.models import Local

@@ -1,7 +1,6 @@
 """How an answer is judged, and how judgements become one number with its interval."""
 
 import math
-import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from ossicle.metrics import (
     number_in,
     onset_error,
     seconds_in,
+    wilson,
     words_present,
     yes_or_no,
 )
@@ -75,6 +75,11 @@ def clusters(items: Sequence[Item], values: Sequence[T]) -> list[list[T]]:
     return list(found.values())
 
 
+def with_width(found: Interval, groups: int) -> Interval:
+    """Wilson's interval where a bootstrap has no width, as all draws were alike: that is chance, not certainty."""
+    return found if found.low < found.high or not 0 <= found.value <= 1 else wilson(found.value * groups, groups)
+
+
 def share(items: Sequence[Item], hits: Sequence[bool], resample: bool) -> Interval:
     """A share of hits: Wilson over independent recordings, or a bootstrap over few large groups (speakers)."""
     groups = clusters(items, hits)
@@ -84,7 +89,7 @@ def share(items: Sequence[Item], hits: Sequence[bool], resample: bool) -> Interv
     def pooled(drawn: Sequence[Sequence[bool]]) -> float:
         return sum(map(sum, drawn)) / sum(map(len, drawn))
 
-    return bootstrap(groups, pooled)
+    return with_width(bootstrap(groups, pooled), len(hits))
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,8 @@ class Words:
             flat = [pair for group in drawn for pair in group]
             return sum(present for present, _ in flat) / sum(wanted for _, wanted in flat)
 
-        return bootstrap(clusters(items, judged), pooled)
+        groups = clusters(items, judged)
+        return with_width(bootstrap(groups, pooled), len(groups))
 
     def details(self, items: Sequence[Item], judged: Sequence[tuple[int, int]]) -> Mapping[str, float]:
         """How many recordings had all of theirs."""
@@ -172,7 +178,7 @@ class Words:
     def confused(self, item: Item, text: str) -> tuple[str, str] | None:
         """The whole answer, where a piece is missing."""
         present, wanted = self.judge(item, text)
-        return None if present == wanted else (", ".join(item.target), textwrap.shorten(text, 80) or "(nothing)")
+        return None if present == wanted else (", ".join(item.target), text or "(nothing)")
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,7 @@ class YesNoQuestions:
         return yes_or_no(text)
 
     def value(self, items: Sequence[Item], judged: Sequence[bool | None]) -> Interval:
-        """A bootstrap over scenes; Wilson's where it would have no width."""
+        """A bootstrap over scenes."""
         pairs = [(answer, item.target) for item, answer in zip(items, judged, strict=True)]
         groups = clusters(items, pairs)
 
@@ -194,8 +200,7 @@ class YesNoQuestions:
             flat = [pair for group in drawn for pair in group]
             return balanced_yes_no([answer for answer, _ in flat], [truth for _, truth in flat]).balanced_accuracy
 
-        found = bootstrap(groups, balanced, samples=500)
-        return found if found.low < found.high else accuracy([a == t for a, t in pairs], len(groups))
+        return with_width(bootstrap(groups, balanced, samples=500), len(groups))
 
     def details(self, items: Sequence[Item], judged: Sequence[bool | None]) -> Mapping[str, float]:
         """Yes-rate and both halves."""
@@ -232,7 +237,9 @@ class Onset:
     def confused(self, item: Item, text: str) -> tuple[str, str] | None:
         """The sound, where it is half a second off or more."""
         error = self.judge(item, text)
-        return None if error < 0.5 else (item.chat.meta.get("label", "?"), f"off by {'≥ 2 s' if error >= 2 else '0.5 to 2 s'}")
+        if error < 0.5:
+            return None
+        return item.chat.meta.get("label", "?"), "2 s off or more" if error >= 2 else "0.5 to 2 s off"
 
 
 @dataclass(frozen=True)
@@ -249,7 +256,7 @@ class Timeline:
 
     def value(self, items: Sequence[Item], judged: Sequence[tuple[EventCounts, EventCounts]]) -> Interval:
         """A bootstrap over scenes."""
-        return bootstrap([labelled for labelled, _ in judged], event_f1)
+        return with_width(bootstrap([labelled for labelled, _ in judged], event_f1), len(judged))
 
     def details(self, items: Sequence[Item], judged: Sequence[tuple[EventCounts, EventCounts]]) -> Mapping[str, float]:
         """Precision, recall, and F1 of the onsets whatever their labels."""

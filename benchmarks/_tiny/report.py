@@ -5,20 +5,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from _tiny.results import REAL, SHAM, TEXT_ONLY, Result
-
 from ossicle.metrics import Interval
 
 NOTES = (
-    "95% intervals in brackets: Wilson for shares (over scenes, where a scene is asked twice), bootstrap over scenes or "
-    "recordings for onset, presence, timeline and speech_intent. Sets of 31 to 58 recordings give wide ones.",
+    "95% intervals in brackets: Wilson for shares (over scenes, where a scene is asked twice), bootstrap over scenes "
+    "or recordings for onset, presence, timeline and speech_intent. Sets of 31 to 58 recordings give wide ones.",
     "Every question is worded as no training question is. An open answer counts when it names the right label and no "
     "other label of any set.",
-    "text only: the same questions without sound. swapped: with the sound of another question that has another answer, so "
-    "who listens well names what is heard there and scores below chance.",
+    "text only: the same questions without sound. swapped: with the sound of another question that has another answer, "
+    "so who listens well names what is heard there and scores below chance.",
     "✔ at least what is asked · ★ the aim · ✘ less. Controls: open answers no better than from text only (intervals "
-    "overlap); choice by likelihood within 5 points of chance, or of what the same choices would have if dealt at random "
-    "(labels are unevenly many), and for swapped sound not above that.",
+    "overlap); choice by likelihood within 5 points of chance, or of what the same choices would have if dealt at "
+    "random (labels are unevenly many), and for swapped sound not above that; ≈ further off, "
+    "but so few questions cannot tell.",
 )
+_PASSED = {None: "", True: " ✔", False: " ✘"}
+_VERDICTS = {"": "", "within": " ✔", "unclear": " ≈", "beyond": " ✘"}
 _HEADS = {TEXT_ONLY: "text only", **{name: name for name in SHAM}}
 
 
@@ -37,7 +39,7 @@ def open_table(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     head = ["row", "n", "real [95%]", *_HEADS.values(), "chance", "at least", "aim", ""]
     body = []
     for row in results:
-        shown = [_control(row.open.get(name), row.sham_passed.get(name)) for name in _HEADS]
+        shown = [_control(row.open.get(name), _PASSED[row.sham_passed.get(name)]) for name in _HEADS]
         chance = "–" if row.chance is None else figure(row.chance)
         body.append(
             [f"{row.name}: {row.about}", str(row.n), interval(row.open.get(REAL)), *shown, chance,
@@ -56,17 +58,15 @@ def forced_table(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]
         shown = []
         for name in _HEADS:
             one = row.forced.get(name)
-            shown.append("" if one is None else _control(one.accuracy, one.passed))
+            shown.append("" if one is None else _control(one.accuracy, _VERDICTS[one.verdict]))
         real = row.forced.get(REAL)
         chance = "–" if row.forced_chance is None else figure(row.forced_chance)
         body.append([row.name, str(row.n), interval(real.accuracy if real else None), *shown, chance])
     return head, body
 
 
-def _control(found: Interval | None, passed: bool | None) -> str:
-    if found is None:
-        return ""
-    return figure(found.value) + ("" if passed is None else " ✔" if passed else " ✘")
+def _control(found: Interval | None, mark: str) -> str:
+    return "" if found is None else figure(found.value) + mark
 
 
 def _mark(row: Result) -> str:

@@ -1,6 +1,7 @@
 """From answers to the numbers of one row, and whether they pass."""
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from typing import Any
 from _tiny.asking import Answers
 from _tiny.measures import share
 from _tiny.rows import Row
-
 from ossicle.metrics import Interval, agreement_by_luck
 
 REAL, TEXT_ONLY = "real", "none"
@@ -25,7 +25,8 @@ class Forced:
     accuracy: Interval
     luck: float
     """What the same choices would have, dealt to the questions at random: uneven labels favour some constant choice."""
-    passed: bool | None = None
+    verdict: str = ""
+    """``within`` five points of chance, ``beyond``, or ``unclear``: beyond, but no further than so few tell."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Result:
             "open": {control: _plain(interval) for control, interval in self.open.items()},
             "details": {name: _number(value) for name, value in self.details.items()},
             "forced_choice": {
-                control: {**_plain(one.accuracy), "by_luck": _number(one.luck), "passed": one.passed}
+                control: {**_plain(one.accuracy), "by_luck": _number(one.luck), "verdict": one.verdict}
                 for control, one in self.forced.items()
             },
             "forced_choice_chance": self.forced_chance,
@@ -128,13 +129,16 @@ def _forced(row: Row, control: str, places: Sequence[int], resample: bool) -> Fo
     right = [item.right for item in row.items]
     found = share(row.items, [a == b for a, b in zip(places, right, strict=True)], resample)
     luck = agreement_by_luck(places, right)
-    passed = None
-    if control in SHAM:
-        # Whoever hears the swapped recording well names what is in it, and that is never the answer: below is allowed.
-        over, luckier = found.value - row.forced_chance, found.value - luck
-        low = -math.inf if control == "swapped" else -NEAR_CHANCE
-        passed = low <= over <= NEAR_CHANCE or low <= luckier <= NEAR_CHANCE
-    return Forced(found, luck, passed)
+    return Forced(found, luck, _near(found, (row.forced_chance, luck), control) if control in SHAM else "")
+
+
+def _near(found: Interval, chances: Sequence[float], control: str) -> str:
+    # Whoever hears the swapped recording well names what is in it, and that is never the answer: below is allowed.
+    below = math.inf if control == "swapped" else NEAR_CHANCE
+    if any(-below <= found.value - chance <= NEAR_CHANCE for chance in chances):
+        return "within"
+    unclear = found.low - NEAR_CHANCE <= chances[0] <= found.high + below
+    return "unclear" if unclear else "beyond"
 
 
 def _no_better(sham: Interval, prior: Interval, chance: float | None, lower: bool) -> bool:
@@ -145,7 +149,9 @@ def _no_better(sham: Interval, prior: Interval, chance: float | None, lower: boo
 
 
 def _mistakes(row: Row, texts: Sequence[str]) -> dict[tuple[str, str], int]:
-    found = Counter(
-        pair for item, text in zip(row.items, texts, strict=False) if (pair := row.measure.confused(item, text))
-    )
+    found: Counter[tuple[str, str]] = Counter()
+    for item, text in zip(row.items, texts, strict=False):
+        if pair := row.measure.confused(item, text):
+            truth, said = (textwrap.shorten(part, 90, placeholder=" …") for part in pair)
+            found[truth, said] += 1
     return dict(found.most_common())

@@ -6,7 +6,6 @@ from random import Random
 
 from _tiny.material import Material, spread
 from _tiny.measures import Hits, Item, Measure, Names, Words
-
 from ossicle.chat import Conversation, user
 from ossicle.synthesis import Clip
 from ossicle.synthesis.questions import FactEvent, Facts, Question, ask
@@ -51,6 +50,8 @@ class SetRow:
     family: str
     floor: float
     aim: float
+    speakers: bool = False
+    """Its groups are speakers, and whether they were heard in training is said."""
     closed: bool = False
     """Judge by the set's own labels only: where the answer is a word said or a feeling, sounds' names say nothing."""
 
@@ -59,9 +60,9 @@ SET_ROWS = (
     SetRow("noise_of_life", "noise_of_life", "21 sounds, open answer", "label", 0.80, 0.92),
     SetRow("kitchen20", "kitchen20", "20 sounds, open answer", "label", 0.65, 0.80),
     SetRow("instruments", "instruments_fsd2018", "10 instruments, open answer", "label", 0.62, 0.80),
-    SetRow("fsdd", "fsdd", "spoken digit", "digit", 0.88, 0.98, closed=True),
+    SetRow("fsdd", "fsdd", "spoken digit", "digit", 0.88, 0.98, speakers=True, closed=True),
     SetRow("wake_word", "wake_word", "6 keywords", "keyword", 0.98, 1.00, closed=True),
-    SetRow("emodb", "emodb", "7 emotions", "emotion", 0.66, 0.78, closed=True),
+    SetRow("emodb", "emodb", "7 emotions", "emotion", 0.66, 0.78, speakers=True, closed=True),
 )
 
 
@@ -77,7 +78,17 @@ def label_row(spec: SetRow, material: Material, seed: int, limit: int | None) ->
         options = tuple(dict.fromkeys(answers.values()))
         items.append(_item(clip, spec.family, clip.label, seed, options, options.index(answers[clip.label])))
     measure: Hits = Names(labels=labels if spec.closed else tuple(sorted({*labels, *material.sounds})))
-    return Row(spec.name, spec.about, tuple(items), measure, spec.floor, spec.aim, 1 / max(1, len(labels)))
+    about = f"{spec.about}, {_speakers(spec, material)}" if spec.speakers else spec.about
+    return Row(spec.name, about, tuple(items), measure, spec.floor, spec.aim, 1 / max(1, len(labels)))
+
+
+def _speakers(spec: SetRow, material: Material) -> str:
+    asked = material.clips(spec.source)
+    others = {clip.key: clip for clip in Material(material.root, "train").clips(spec.source)}
+    for clip in asked:
+        others.pop(clip.key, None)
+    known = {clip.group for clip in others.values()} & {clip.group for clip in asked}
+    return "speakers heard in training" if known else "speaker never heard"
 
 
 def command_row(material: Material, seed: int, limit: int | None) -> Row:
@@ -90,7 +101,7 @@ def command_row(material: Material, seed: int, limit: int | None) -> Row:
     for clip in clips:
         rng = Random(f"{seed} options {clip.key}")
         others = sorted(set(texts.values()) - {texts[clip.key]})
-        options = rng.sample(others, min(9, len(others))) + [texts[clip.key]]
+        options = [*rng.sample(others, min(9, len(others))), texts[clip.key]]
         rng.shuffle(options)
         target = tuple(clip.fields["slots"].values())
         items.append(_item(clip, "transcribe", target, seed, tuple(options), options.index(texts[clip.key])))

@@ -11,7 +11,6 @@ from random import Random
 from _tiny.material import Material
 from _tiny.measures import Item, NamesOneOf, Number, Onset, Timeline, YesNoQuestions
 from _tiny.rows import Row
-
 from ossicle.audio import Audio
 from ossicle.chat import Conversation, user
 from ossicle.chat.timeline import Heard

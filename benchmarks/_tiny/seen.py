@@ -58,8 +58,9 @@ def seen(recipe: Mapping[str, Any]) -> frozenset[Seen]:
             read = _READERS.get(source.get("type"))
             if read is None:
                 raise ModelError(
-                    f"stage {stage['name']} was trained on {name!r} of type {source.get('type')!r}, and which recordings "
-                    "that holds cannot be told from the recipe, so nothing is measured; train on scenes or folders."
+                    f"stage {stage['name']} was trained on {name!r} of type {source.get('type')!r}, and which "
+                    "recordings that holds cannot be told from the recipe, so nothing is measured; "
+                    "train on scenes or folders."
                 )
             found |= set(read(source))
     return frozenset(found)

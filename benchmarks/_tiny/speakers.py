@@ -11,7 +11,6 @@ from _tiny.material import Material
 from _tiny.results import Result, result_of
 from _tiny.rows import Row, regrouped, set_builders
 from _tiny.seen import refuse_seen
-
 from ossicle.models import Local, load
 from ossicle.support.errors import SpecError
 from ossicle.support.progress import progress
@@ -21,9 +20,7 @@ SETS = {"fsdd": "fsdd", "emodb": "emodb"}
 """Row → set whose groups are speakers."""
 
 
-def recipe_without(
-    source: str | Path, overrides: Sequence[str], speaker: str, steps_scale: float
-) -> Recipe:
+def recipe_without(source: str | Path, overrides: Sequence[str], speaker: str, steps_scale: float) -> Recipe:
     """The recipe with a speaker's rows left out of every source of every stage, and its steps scaled.
 
     Raises:
@@ -70,17 +67,21 @@ def leave_one_out(
     parts: list[tuple[Row, Answers]] = []
     each: dict[str, Any] = {}
     for number, speaker in enumerate(speakers, 1):
-        folder = train(recipe_without(recipe, overrides, speaker, steps_scale), out / speaker, workers=workers, quiet=quiet)
+        folder = train(
+            recipe_without(recipe, overrides, speaker, steps_scale), out / speaker, workers=workers, quiet=quiet
+        )
         material = Material(root, "train", only_groups=(speaker,))
         refuse_seen(folder, root, material.clips(SETS[name]))
         row = regrouped(set_builders()[name](material, seed, limit), speaker)
-        with progress(num_asked([row], controls), "answers", f"{speaker} ({number}/{len(speakers)})", quiet=quiet) as bar:
+        with progress(
+            num_asked([row], controls), "answers", f"{speaker} ({number}/{len(speakers)})", quiet=quiet
+        ) as bar:
             answers = ask_all(load_model(folder), [row], controls, bar)[name]
         parts.append((row, answers))
         each[speaker] = result_of(row, answers).open["real"].value
     row, answers = _pooled(parts)
     found = result_of(row, answers, resample=True)
-    return replace(found, about=f"{found.about}, speaker never heard ({len(speakers)} left out in turn)"), each
+    return replace(found, about=f"{found.about} ({len(speakers)} left out in turn)"), each
 
 
 def _pooled(parts: Sequence[tuple[Row, Answers]]) -> tuple[Row, Answers]:

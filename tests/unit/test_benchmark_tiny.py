@@ -1,4 +1,4 @@
-"""The benchmark of the tiny model: right answers score full, deaf ones don't, and rows heard in training are refused."""
+"""The benchmark of the tiny model: right answers score full, deaf ones don't, rows heard in training are refused."""
 
 import csv
 import json
@@ -319,3 +319,49 @@ def test_the_real_sets_make_every_row(shared_data):
     assert sizes["noise_of_life"] == 58
     assert min(sizes.values()) >= 31
     assert len(material.labels("noise_of_life")) == 21
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "control", "verdict"),
+    [
+        (52, 100, "silent", "within"),
+        (60, 100, "silent", "unclear"),
+        (80, 100, "silent", "beyond"),
+        (20, 100, "noise", "beyond"),
+        (20, 100, "swapped", "within"),
+        (80, 100, "swapped", "beyond"),
+    ],
+)
+def test_controls_are_held_to_chance(rows, hits, n, control, verdict):
+    from _tiny.asking import Answers
+    from _tiny.results import result_of
+
+    # Every other question has the first option for its answer; choices keep to neither.
+    one, other = rows["which_first"].items[:2]
+    items = tuple((one, other)[at % 2]._replace(group=str(at)) for at in range(n))
+    places = tuple(item.right if at < hits else 1 - item.right for at, item in enumerate(items))
+    texts = {control: ("",) * n, "none": ("",) * n}
+    found = result_of(replace(rows["which_first"], items=items), Answers(texts, {control: places}))
+    assert found.forced[control].verdict == verdict
+    assert found.forced[control].luck == pytest.approx(0.5)
+    assert found.sham_passed == {control: True}
+
+
+# --- cost -------------------------------------------------------------------------------------------------------
+
+
+def test_cost_measures_processes_and_holds_them_to_bounds():
+    import os
+
+    import cost
+
+    run, text = cost.measure([sys.executable, "-c", "x = b'a' * 60_000_000; print('done')"], os.environ)
+    assert text.strip() == "done"
+    assert run.wall_s > 0
+    assert run.peak_mb is None or run.peak_mb > 57
+    with pytest.raises(cost.CommandFailedError, match="ended with 3"):
+        cost.measure([sys.executable, "-c", "raise SystemExit(3)"], os.environ)
+    found = {"import": cost.Run(2.0, 300), "ask": cost.Run(4.1, 500), "help": cost.Run(0.1, 20)}
+    assert [bound.holds for bound in cost.bounds_of(found)] == [False, True, True]
+    found |= {"ask": cost.Run(3.9, None), "ask hour": cost.Run(60, 900)}
+    assert [bound.holds for bound in cost.bounds_of(found)] == [True, None, True, None]

@@ -46,9 +46,7 @@ def match_onsets(
     return pairs
 
 
-def event_counts(
-    reference: Sequence[Heard], estimate: Sequence[Heard], collar_s: float = COLLAR_S
-) -> EventCounts:
+def event_counts(reference: Sequence[Heard], estimate: Sequence[Heard], collar_s: float = COLLAR_S) -> EventCounts:
     """Count the events of one recording that were found: the label right, the onset within the collar.
 
     Labels are compared by ``normalise_answer``; ends are not compared.

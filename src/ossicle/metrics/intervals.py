@@ -42,7 +42,9 @@ def wilson(successes: float, trials: float, z: float = Z95) -> Interval:
     spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     # Rounding must not put the share itself outside.
-    return Interval(share, max(0.0, min(share, (centre - spread) / scale)), min(1.0, max(share, (centre + spread) / scale)))
+    return Interval(
+        share, max(0.0, min(share, (centre - spread) / scale)), min(1.0, max(share, (centre + spread) / scale))
+    )
 
 
 def bootstrap(
@@ -59,9 +61,7 @@ def bootstrap(
     if not items:
         return NOTHING
     rng = np.random.default_rng(seed)
-    drawn = [
-        statistic([items[at] for at in rng.integers(0, len(items), len(items))]) for _ in range(samples)
-    ]
+    drawn = [statistic([items[at] for at in rng.integers(0, len(items), len(items))]) for _ in range(samples)]
     known = [value for value in drawn if not math.isnan(value)]
     if not known:
         return Interval(statistic(items), math.nan, math.nan)

@@ -3,18 +3,18 @@
 import re
 from collections.abc import Iterable
 
-_ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-_SMALL = _ONES + (
-    ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
-)
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_VALUES = {word: value for value, word in enumerate(_SMALL)} | {
-    word: 10 * (place + 2) for place, word in enumerate(_TENS)
+_ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_VALUES = {word: value for value, word in enumerate((*_ONES, *_TEENS))} | {
+    word: 10 * place for place, word in enumerate(_TENS, 2)
 }
 _TIMES = {"once": 1, "twice": 2, "thrice": 3}
 _TOKEN = re.compile(r"\d+(?::\d+)+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_]+")
 _YES = frozenset(["yes", "yeah", "yep", "true", "correct"])
-_NO = frozenset(["no", "nope", "not", "false", "never", "nothing", "neither", "none", "isnt", "arent", "cannot", "cant", "doesnt"])
+_NO = frozenset(
+    ["no", "nope", "not", "false", "never", "nothing", "neither", "none", "isnt", "arent", "cannot", "cant", "doesnt"]
+)
 
 
 def normalise_answer(text: str) -> str:
