@@ -15,7 +15,7 @@ from ossicle.synthesis import Library, SceneOptions, make_scene
 SCENE = SceneOptions(layouts={"scene": 1}, events=(3, 3), overlap=0, reverb=0, duration_s=(6, 12))
 
 
-def main(seed: str = "7") -> None:
+def main(seed: str = "11") -> None:
     """Render, listen, ask."""
     library = Library.from_folders(None)  # no recordings: sounds made from nothing
     scene = make_scene(library, int(seed), SCENE)

@@ -90,7 +90,8 @@ def ship(run: Path, name: str, data: Path, measured: Path | None) -> Path:
     with atomic_write(target / "README.md") as temporary:
         Path(temporary).write_text(card, encoding="utf-8")
     if measured is not None:
-        fill_readme(README, name, facts["measured"])
+        # The card has all of it.
+        fill_readme(README, name, facts["measured"].partition("\n\n| choice by likelihood")[0])
     print(f"{target.name}: {size:.1f} MB, {digest}")
     return target
 

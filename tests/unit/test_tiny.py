@@ -18,6 +18,7 @@ from ossicle.training.recipe import load_recipe
 from ossicle.training.run import resolve
 
 FOLDER = SHIPPED / "tiny"
+QUESTION = "What is this sound?"
 RECIPE = Path(__file__).parents[2] / "recipes" / "tiny.yaml"
 
 
@@ -26,10 +27,9 @@ def tiny():
     return load("tiny")
 
 
-def sounds(number: int) -> list[tuple[str, Audio]]:
+def sounds(step: int = 1) -> list[tuple[str, Audio]]:
     """Every so many-th procedural label, as a sound that no training scene held: those have other seeds."""
-    labels = sorted(SOUNDS)[:: max(1, len(SOUNDS) // number)]
-    return [(label, Audio.from_samples(make_sound(label, 987_654), 16_000)) for label in labels]
+    return [(label, Audio.from_samples(make_sound(label, 987_654), 16_000)) for label in sorted(SOUNDS)[::step]]
 
 
 def test_it_fits_into_the_package():
@@ -48,32 +48,35 @@ def test_it_is_what_its_recipe_makes():
 
 
 def test_it_names_sounds_it_never_heard_before(tiny):
-    asked = sounds(12)
-    replies = tiny.generate([Conversation.of(user(audio, "What is this sound?")) for _, audio in asked])
+    """38 labels of its own making, among some hundred that it knows: blind, it would be right once."""
+    asked = sounds()
+    replies = tiny.generate([Conversation.of(user(audio, QUESTION)) for _, audio in asked])
     right = sum(label in reply.text for (label, _), reply in zip(asked, replies, strict=True))
-    assert right >= len(asked) / 2
+    assert right >= len(asked) / 3
 
 
 def test_it_listens(tiny):
-    """Is X there? Over the right sound it says yes more often than over any other."""
-    asked = sounds(12)
-    chats = [Conversation.of(user(audio, f"Is there {label}?")) for label, audio in asked]
-    yes = {
-        name: sum(reply.text.startswith("Yes") for reply in tiny.generate(CONTROLS[name](chats)))
-        for name in ("real", "swapped", "silent")
-    }
-    assert yes["real"] >= yes["swapped"] + len(asked) / 3
-    assert yes["real"] >= yes["silent"] + len(asked) / 3
+    """One of four by likelihood: nearly always right over the sound itself, at chance over silence."""
+    asked = sounds()
+    rng = Random(0)
+    options = [[label, *rng.sample(sorted(SOUNDS.keys() - {label}), 3)] for label, _ in asked]
+    chats = [Conversation.of(user(audio, QUESTION)) for _, audio in asked]
+    right = {}
+    for name in ("real", "silent"):
+        scores = tiny.score(CONTROLS[name](chats), [[f"That is {label}." for label in four] for four in options])
+        right[name] = sum(four[0] == max(four) for four in scores) / len(asked)
+    assert right["real"] >= 0.8
+    assert right["silent"] <= 0.5
 
 
 def test_silence_is_an_answer(tiny):
-    reply = tiny.ask(Audio.from_samples(np.zeros(32_000, np.float32), 16_000), "What is this sound?")
+    reply = tiny.ask(Audio.from_samples(np.zeros(32_000, np.float32), 16_000), QUESTION)
     assert re.search(r"silence|nothing", reply.text.lower())
 
 
 def test_answers_do_not_depend_on_the_batch(tiny):
-    asked = sounds(6)
-    questions = ["What is this sound?", "When does it start?", "Make a timeline of the recording."]
+    asked = sounds(step=6)
+    questions = [QUESTION, "When does it start?", "Make a timeline of the recording."]
     chats = [Conversation.of(user(audio, Random(k).choice(questions))) for k, (_, audio) in enumerate(asked)]
     together = [reply.text for reply in tiny.generate(chats)]
     assert together == [tiny.generate([chat])[0].text for chat in chats]
