@@ -155,7 +155,14 @@ class _Dumper(yaml.SafeDumper):
     """Quotes exactly the text that ``_Loader`` would take for something else."""
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Exotic line breaks survive only between double quotes."""
+    exotic = any(mark in text for mark in "\x85\u2028\u2029\ufeff")
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if exotic else None)
+
+
 _Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+_Dumper.add_representer(str, _text)
 
 
 def dump_yaml(value: Any, *, one_line: bool = False) -> str:

@@ -6,6 +6,7 @@ N rows · L tokens · W windows · T feature steps · D width · V vocabulary
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForMultimodalLM, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
@@ -14,6 +15,9 @@ from ossicle.encoders import Frames, encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.projectors import projectors
 from ossicle.support.errors import DataError
+
+STEPS_AT_ONCE = 6000
+"""Feature steps encoded together when answering: a minute of log-mel frames."""
 
 
 class OssiclePreTrainedModel(PreTrainedModel):
@@ -63,11 +67,19 @@ class OssicleModel(OssiclePreTrainedModel):
         self.language_model.set_input_embeddings(value)
 
     def encode(self, input_features: Tensor, feature_lengths: Tensor | None = None) -> Frames:
-        """Windows → tokens [W, K, D] and how many of each are real."""
+        """Windows → tokens [W, K, D] and how many of each are real.
+
+        Without gradients, a few windows at a time: memory then does not grow with the number of recordings.
+        """
         if feature_lengths is None:
             feature_lengths = torch.full((len(input_features),), input_features.shape[1])
-        frames = self.audio_tower(input_features, feature_lengths.to(input_features.device))
-        return self.multi_modal_projector(frames)
+        feature_lengths = feature_lengths.to(input_features.device)
+        at_once = len(input_features) if torch.is_grad_enabled() else max(1, STEPS_AT_ONCE // input_features.shape[1])
+        pieces = zip(input_features.split(at_once), feature_lengths.split(at_once), strict=True)
+        done = [self.multi_modal_projector(self.audio_tower(*piece)) for piece in pieces]
+        longest = max(tokens.x_BFD.shape[1] for tokens in done)
+        x_WKD = torch.cat([F.pad(x_BFD, (0, 0, 0, longest - x_BFD.shape[1])) for x_BFD, _ in done])
+        return Frames(x_WKD, torch.cat([lengths_B for _, lengths_B in done]))
 
     def get_audio_features(
         self,
