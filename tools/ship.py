@@ -22,22 +22,30 @@ from ossicle.models import load_bundle, save
 from ossicle.models.load import SHIPPED, model_folder
 from ossicle.support.errors import ModelError, OssicleError
 from ossicle.support.files import atomic_write, sha256_of
+from ossicle.synthesis import Library
 
 CARDS = Path(__file__).parent / "cards"
 README = Path(__file__).parents[1] / "README.md"
 MAX_MB = 25
+SURROUNDINGS = {"rir_and_noise"}
+"""Sets of rooms and noises, which are no clips of their own."""
 
 
 def data_table(root: Path) -> str:
-    """One line for each set: rows and seconds that training saw, and under which licences."""
-    lines = ["| set | clips | minutes | licences |", "|---|---|---|---|"]
+    """One line for each set that scenes are made of: rows and minutes that training saw, from where, how licensed."""
+    library = Library.from_folders(root, split="train")
+    used = {clip.source for clip in library.clips} | SURROUNDINGS
+    lines = ["| set | clips | minutes | from | licences |", "|---|---|---|---|---|"]
     for metadata in sorted(root.glob("*/metadata.csv")):
+        if metadata.parent.name not in used:
+            continue
         with metadata.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
         minutes = sum(float(row["duration_s"]) for row in rows) / 60
+        sources = ", ".join(sorted({row["source_repo"] for row in rows}))
         licences = Counter(row["licence"] for row in rows)
         named = "; ".join(f"{licence} ({count})" for licence, count in licences.most_common())
-        lines.append(f"| {metadata.parent.name} | {len(rows)} | {minutes:.1f} | {named} |")
+        lines.append(f"| {metadata.parent.name} | {len(rows)} | {minutes:.1f} | {sources} | {named} |")
     return "\n".join(lines)
 
 
