@@ -34,8 +34,8 @@ class MelnetOptions(Options):
 
 
 def norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm: in short runs on a few thousand clips it learnt faster than layer or group norm, and once trained it is
-    a fixed scale, which knows neither the batch nor the padding."""
+    """Batch norm: in short runs on a few thousand clips it learnt faster than layer or group norm, and once trained it
+    is a fixed scale, which knows neither the batch nor the padding."""
     return nn.BatchNorm2d(channels, momentum=0.05)
 
 
