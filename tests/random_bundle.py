@@ -1,5 +1,7 @@
 """A tiny model with random weights, which hears up to 4 s at once and answers nonsense, but not always the same."""
 
+from typing import Any
+
 import torch
 
 from ossicle.models import Bundle, build
@@ -20,10 +22,10 @@ SPEC = {
 }
 
 
-def random_bundle() -> Bundle:
-    """The same one each time."""
+def random_bundle(**changes: Any) -> Bundle:
+    """The same one each time; ``changes`` replace parts of the spec."""
     torch.manual_seed(0)
-    bundle = build(SPEC, ["What is this? A dog, a bell, a knock."] * 20)
+    bundle = build({**SPEC, **changes}, ["What is this? A dog, a bell, a knock."] * 20)
     with torch.no_grad():  # wide enough weights that greedy replies differ from one another
         for parameter in bundle.model.parameters():
             if parameter.ndim > 1:

@@ -39,6 +39,8 @@ class Row:
     """Of which recording each window is a part."""
     audio_tokens: tuple[int, ...]
     """Tokens of each recording."""
+    prefix: int
+    """Tokens up to the end of the last recording."""
     audio_s: float
     meta: Mapping[str, Any]
 
@@ -90,6 +92,7 @@ class Preparer:
             windows=tuple(window for parts in windows for window in parts),
             recordings=tuple(index for index, parts in enumerate(windows) for _ in parts),
             audio_tokens=tuple(slot.num_tokens for slot in rendered.slots),
+            prefix=max((slot.start + slot.num_tokens for slot in rendered.slots), default=0),
             audio_s=sum(audio.duration_s for audio in audios),
             meta=chat.meta,
         )
@@ -167,11 +170,17 @@ class Batch:
             "attention_mask": self._pad([[1] * len(row.ids) for row in self.rows], 0, side),
         }
         if self.windows:
-            features = [window.features for window in self.windows]
-            inputs["input_features"] = torch.nn.utils.rnn.pad_sequence(features, batch_first=True)
-            inputs["feature_lengths"] = torch.tensor([len(f) for f in features])
+            inputs |= self.sound()
             inputs["audio_windows"] = torch.tensor(self.window_of_slot)
         return inputs
+
+    def sound(self) -> dict[str, Tensor]:
+        """``input_features`` [W, T, …], padded on the right, and ``feature_lengths`` [W]."""
+        features = [window.features for window in self.windows]
+        return {
+            "input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
+            "feature_lengths": torch.tensor([len(f) for f in features]),
+        }
 
     def trained_mask(self, *, side: str = "right") -> Tensor:
         """Which tokens the loss is on, [N, L], padded like :meth:`inputs`."""

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForMultimodalLM, AutoProcessor
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import (
+    AutoModelForMultimodalLM,
+    AutoProcessor,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    WhisperConfig,
+    WhisperModel,
+)
 
 from ossicle.audio import Audio
 from ossicle.batch import Batch
@@ -229,3 +240,61 @@ def test_unknown_models_and_broken_folders_are_named(tmp_path):
 def test_an_integration_that_is_not_there_is_refused():
     with pytest.raises(SpecError, match="prompt"):
         build({**SPEC, "integration": "telepathy"}, ["text"] * 20)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory, bundle):
+    """A language model and a Whisper as their makers publish them, of random weights."""
+    folder = tmp_path_factory.mktemp("published")
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = LlamaForCausalLM(LlamaConfig(vocab_size=60, num_key_value_heads=1, tie_word_embeddings=False, **sizes))
+    text.save_pretrained(folder / "text")
+    words = Tokenizer(
+        WordLevel({word: i for i, word in enumerate(["[UNK]", "[END]", "What", "is", "this", "?"])}, unk_token="[UNK]")
+    )
+    words.pre_tokenizer = Whitespace()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", eos_token="[END]")
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['content'] }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}{% endif %}"
+    )
+    tokenizer.save_pretrained(folder / "text")
+    heard = {"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32}
+    unused = {"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 32}
+    ids = ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
+    whisper = WhisperModel(WhisperConfig(**heard, **unused, num_mel_bins=80, vocab_size=60, **dict.fromkeys(ids, 0)))
+    whisper.save_pretrained(folder / "whisper")
+    return folder, text, whisper
+
+
+def test_a_published_encoder_and_language_model_are_composed_and_saved(published, tmp_path):
+    folder, text, whisper = published
+    spec = {"encoder": {"type": "whisper", "id": str(folder / "whisper")}, "projector": {"type": "mlp", "stride": 4}}
+    bundle = build({**spec, "language_model": {"id": str(folder / "text")}})
+    ids = bundle.renderer.encode_text("What is this ?")
+    assert ids == [2, 3, 4, 5]
+    with torch.inference_mode():
+        logits = bundle.model.eval()(input_ids=torch.tensor([ids])).logits
+        torch.testing.assert_close(logits[..., :60], text.eval()(torch.tensor([ids])).logits)
+    for name, weight in whisper.encoder.state_dict().items():
+        assert torch.equal(weight, bundle.model.model.audio_tower.encoder.state_dict()[name])
+    chat = Conversation.of(user(sound(1.0), "What is this ?"))
+    said = Local(bundle, "composed").generate([chat], GREEDY)[0]
+    save(bundle, tmp_path / "model")
+    again = Local(load_bundle(tmp_path / "model"), "composed").generate([chat], GREEDY)[0]
+    assert (again.text, again.audio_tokens) == (said.text, said.audio_tokens) == (said.text, (13,))
+
+
+def test_heads_that_look_for_what_is_like_themselves():
+    plain, alike = (
+        random_bundle(language_model={**SPEC["language_model"], **more}) for more in ({}, {"init": "mimetic"})
+    )
+    layers = (bundle.model.model.language_model.layers for bundle in (plain, alike))
+    for before, after in zip(*layers, strict=True):
+        one, other = after.self_attn.q_proj.weight.unflatten(0, (2, 16))
+        assert torch.equal(other, after.self_attn.k_proj.weight)
+        assert torch.equal(one, before.self_attn.q_proj.weight[:16])
+    with pytest.raises(SpecError, match="phi3 has no q_proj"):
+        random_bundle(language_model={**SPEC["language_model"], "type": "phi3", "init": "mimetic"})
+    with pytest.raises(SpecError, match="'mimetik'"):
+        random_bundle(language_model={**SPEC["language_model"], "init": "mimetik"})

@@ -9,6 +9,7 @@ import torch
 from ossicle.audio import Audio
 from ossicle.batch import Batch, Window
 from ossicle.chat import Conversation, assistant, user
+from ossicle.packing import pack
 from ossicle.support.errors import DataError
 from ossicle.training.objectives import Seen, objectives
 from ossicle.training.objectives.frame_text import FrameTextOptions, contrast, truth
@@ -21,9 +22,13 @@ def bundle():
     return random_bundle()
 
 
+def noise(seconds=2.0, seed=0):
+    x = np.random.default_rng(seed).standard_normal(round(16_000 * seconds)).astype(np.float32) * 0.1
+    return Audio.from_samples(x, 16_000)
+
+
 def row(bundle, events, text="A dog.", seed=0):
-    x = np.random.default_rng(seed).standard_normal(32_000).astype(np.float32) * 0.1
-    chat = Conversation.of(user(Audio.from_samples(x, 16_000), "What?"), assistant(text), meta={"events": [events]})
+    chat = Conversation.of(user(noise(seed=seed), "What?"), assistant(text), meta={"events": [events]})
     return bundle.preparer()(chat)
 
 
@@ -52,6 +57,60 @@ def test_next_token_equals_transformers_own_loss(bundle):
     theirs = bundle.model(**inputs, labels=labels).loss
     ours = make(bundle, "next_token")(seen(bundle, *rows))["loss"]
     torch.testing.assert_close(ours, theirs)
+
+
+def questions_about_one_recording(bundle):
+    """Two rows that share a recording, one that has it and another one, one without sound, one alone."""
+    prepare, short, long = bundle.preparer(), noise(0.7), noise(1.3, seed=4)
+    chats = [
+        Conversation.of(user(short, "What is it?"), assistant("A dog.")),
+        Conversation.of(user(short, "Is there a bell in it?"), assistant("No, there is no bell.")),
+        Conversation.of(user(short, long, "Which is louder?"), assistant("The second.")),
+        Conversation.of(user("Hello"), assistant("Good day."), user("And?"), assistant("No more.")),
+        Conversation.of(user(long, "What is it?"), assistant("A bell.")),
+    ]
+    return [prepare(chat) for chat in chats]
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_rows_that_share_a_recording_are_read_once_and_learn_the_same(bundle, attention):
+    bundle.model.eval()
+    bundle.model.zero_grad()
+    bundle.model.model.language_model.set_attn_implementation(attention)
+    rows = questions_about_one_recording(bundle)
+    batch = Batch.pack(rows)
+    inputs = batch.inputs(pad_id=bundle.pad_id)
+    labels = inputs["input_ids"].masked_fill(~batch.trained_mask(), -100)
+    theirs = bundle.model(**inputs, labels=labels).loss
+    theirs.backward()
+    wanted = {name: p.grad.clone() for name, p in bundle.model.named_parameters() if p.grad is not None}
+    bundle.model.zero_grad()
+    look = seen(bundle, *rows)
+    ours = make(bundle, "next_token")(look)["loss"]
+    ours.backward()
+    assert look.packed.input_ids.shape[0] == 4
+    torch.testing.assert_close(ours, theirs)
+    for name, grad in wanted.items():
+        torch.testing.assert_close(bundle.model.get_parameter(name).grad, grad, rtol=1e-3, atol=1e-6)
+
+
+def test_a_language_model_with_memory_reads_every_row_by_itself():
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    layers = {"layer_types": ["conv", "full_attention"], "num_key_value_heads": 2}
+    bundle = random_bundle(language_model={"type": "lfm2", **sizes, **layers})
+    look = seen(bundle, *questions_about_one_recording(bundle))
+    assert look.packed.input_ids.shape[0] == 5
+    assert make(bundle, "next_token")(look)["loss"].isfinite()
+
+
+def test_rows_kept_apart_are_those_of_the_batch(bundle):
+    rows = questions_about_one_recording(bundle)
+    batch = Batch.pack(rows)
+    apart, shared = (pack(batch, pad_id=bundle.pad_id, shared=shared) for shared in (False, True))
+    assert torch.equal(apart.input_ids, batch.inputs(pad_id=bundle.pad_id)["input_ids"])
+    assert apart.window_of_slot == batch.window_of_slot
+    assert sorted(apart.targets.tolist()) == sorted(shared.targets.tolist())
+    assert (shared.segments >= 0).sum() < (apart.segments >= 0).sum()
 
 
 def test_alignment_alone_never_runs_the_language_model(bundle, monkeypatch):

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
@@ -34,7 +35,8 @@ class ModelSpec(BaseModel):
     encoder: dict[str, Any]
     projector: dict[str, Any] = {"type": "linear"}
     language_model: dict[str, Any]
-    """``{id: folder or hub id}`` for pretrained weights, or ``{type: qwen3, hidden_size: ..., ...}`` from scratch."""
+    """``{id: folder or hub id}`` for pretrained weights, or ``{type: qwen3, hidden_size: ..., ...}`` from scratch; then
+    ``init: mimetic`` lets it begin with heads that look for what is like themselves, see :func:`mimetic_`."""
     tokenizer: TokenizerSpec = TokenizerSpec()
     """Used only when the language model is made from scratch."""
     integration: str = "prompt"
@@ -124,6 +126,8 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
     )
     model = LALM(config)
     model.model.audio_tower.load_pretrained()
+    if parsed.language_model.get("init") == "mimetic":
+        mimetic_(model.model.language_model)
     if pretrained is not None:
         model.model.language_model.load_state_dict(pretrained.model.state_dict())
         model.lm_head.load_state_dict(pretrained.lm_head.state_dict())
@@ -145,8 +149,36 @@ def _resolve_audio(spec: ModelSpec) -> OssicleAudioConfig:
     )
 
 
+@torch.no_grad()
+def mimetic_(language_model: nn.Module) -> None:
+    """Let the last query head of every key-value group begin as a copy of its key head, in every layer.
+
+    Such a head attends to tokens that resemble its own, which is what finds the sound that a question names (Trockman
+    and Kolter 2023, "Mimetic initialization of self-attention layers", arXiv 2305.09828: queries and keys alike).
+
+    Raises:
+        SpecError: the language model's attention has no ``q_proj`` and ``k_proj``.
+    """
+    config = language_model.config
+    for layer in getattr(language_model, "layers", ()):
+        attention = getattr(layer, "self_attn", None)
+        if not hasattr(attention, "q_proj") or not hasattr(attention, "k_proj"):
+            break
+        width = attention.head_dim
+        keys = attention.k_proj.weight.unflatten(0, (-1, width))
+        queries = attention.q_proj.weight.unflatten(0, (len(keys), -1, width))
+        queries[:, -1].copy_(keys)
+    else:
+        return
+    raise SpecError(
+        f"model.language_model.init mimetic: {config.model_type} has no q_proj and k_proj to set alike; leave init out."
+    )
+
+
 def _text_config(spec: Mapping[str, Any], vocab_size: int, tokenizer: PreTrainedTokenizerBase) -> Any:
-    options = {k: v for k, v in spec.items() if k != "type"}
+    options = {k: v for k, v in spec.items() if k not in ("type", "init")}
+    if spec.get("init", "mimetic") != "mimetic":
+        raise SpecError(f"model.language_model.init is {spec['init']!r}; it may be 'mimetic' or left out.")
     if "type" not in spec:
         raise SpecError("model.language_model needs an id (pretrained) or a type such as qwen3 (from scratch).")
     try:

@@ -7,12 +7,15 @@ import abc
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from ossicle.batch import Batch
 from ossicle.encoders.base import Frames, Options
 from ossicle.models.lalm import LALM, flatten_runs
+from ossicle.packing import Packed, pack
 from ossicle.registry import Registry
 
 if TYPE_CHECKING:
@@ -24,23 +27,50 @@ class Seen:
 
     def __init__(self, model: LALM, batch: Batch, pad_id: int) -> None:
         self.model, self.batch = model, batch
-        inputs = batch.inputs(pad_id=pad_id)
-        self.inputs = {name: tensor.to(model.device, non_blocking=True) for name, tensor in inputs.items()}
+        self.pad_id = pad_id
 
     @cached_property
     def tokens(self) -> Frames:
         """Audio tokens of each window [W, K, D]."""
-        return self.model.model.encode(self.inputs["input_features"], self.inputs["feature_lengths"])
+        inputs = self.batch.sound()
+        features, lengths = (inputs[name].to(self.model.device) for name in ("input_features", "feature_lengths"))
+        return self.model.model.encode(features, lengths)
 
     @cached_property
-    def hidden_NLD(self) -> Tensor:  # noqa: N802
-        """Last hidden states of every row."""
-        audio_KD = flatten_runs(self.tokens, self.inputs["audio_windows"]) if self.batch.windows else None
-        return self.model.model(
-            inputs_embeds=self.model.model.embed(self.inputs["input_ids"], audio_KD),
-            attention_mask=self.inputs["attention_mask"],
+    def packed(self) -> Packed:
+        """The rows, those about one recording joined."""
+        return pack(self.batch, pad_id=self.pad_id, shared=takes_any_mask(self.model.model.language_model))
+
+    @cached_property
+    def hidden_ND(self) -> Tensor:  # noqa: N802
+        """Last hidden states from which each trained token is predicted."""
+        model, packed = self.model.model, self.packed
+        device = self.model.device
+        windows = torch.tensor(packed.window_of_slot, device=device)
+        audio_KD = flatten_runs(self.tokens, windows) if self.batch.windows else None
+        mask = (packed.segments >= 0).long().to(device)
+        if takes_any_mask(model.language_model):
+            mask = packed.allowed().to(device)
+            if model.language_model.config._attn_implementation == "eager":
+                mask = torch.zeros(mask.shape, device=device).masked_fill(~mask, torch.finfo(self.model.dtype).min)
+        hidden_PLD = model(
+            inputs_embeds=model.embed(packed.input_ids.to(device), audio_KD),
+            attention_mask=mask,
+            position_ids=packed.position_ids.to(device),
             use_cache=False,
         ).last_hidden_state
+        return hidden_PLD[packed.before[0].to(device), packed.before[1].to(device)]
+
+
+def takes_any_mask(language_model: PreTrainedModel) -> bool:
+    """Whether rows may share their beginning: full attention in every layer, by a kernel that takes a mask.
+
+    Recurrent and convolutional layers would carry one question into the next; flash attention knows padding only.
+    """
+    config = language_model.config
+    layers = set(getattr(config, "layer_types", None) or ("full_attention",))
+    stateful = getattr(language_model, "_is_stateful", False)
+    return config._attn_implementation in ("sdpa", "eager") and layers == {"full_attention"} and not stateful
 
 
 class Objective(nn.Module, abc.ABC):

@@ -30,8 +30,7 @@ class NextToken(Objective):
         """One pass over the rows."""
         if not any(any(row.trained) for row in seen.batch.rows):
             raise DataError("objective next_token: no row of this batch has a reply to learn; add assistant messages.")
-        trained_NL = seen.batch.trained_mask().to(seen.hidden_NLD.device)[:, 1:]
-        targets_N = seen.inputs["input_ids"][:, 1:][trained_NL]
-        hidden_ND = seen.hidden_NLD[:, :-1][trained_NL]
+        hidden_ND = seen.hidden_ND
+        targets_N = seen.packed.targets.to(hidden_ND.device)
         loss = next_token_loss(hidden_ND, seen.model.lm_head, targets_N, self.options.label_smoothing)
         return {"loss": loss, "next_token": loss.detach()}
