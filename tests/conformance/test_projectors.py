@@ -55,4 +55,4 @@ def test_options_rebuild_the_projector(projector):
     cls = type(projector)
     again = cls(cls.Options(**projector.options.model_dump(mode="json")), 32, 24)
     again.load_state_dict(projector.state_dict())
-    torch.testing.assert_close(again(frames(9)).x_BFD, projector(frames(9)).x_BFD)
+    torch.testing.assert_close(again.eval()(frames(9)).x_BFD, projector(frames(9)).x_BFD)

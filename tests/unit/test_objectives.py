@@ -9,7 +9,7 @@ import torch
 from ossicle.audio import Audio
 from ossicle.batch import Batch, Window
 from ossicle.chat import Conversation, assistant, user
-from ossicle.packing import pack
+from ossicle.data.packing import pack
 from ossicle.support.errors import DataError
 from ossicle.training.objectives import Seen, objectives
 from ossicle.training.objectives.frame_text import FrameTextOptions, contrast, truth

@@ -4,9 +4,11 @@ B windows · T feature steps · M mel bands · F frames · D width
 """
 
 import abc
+import math
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -78,6 +80,13 @@ class Encoder(nn.Module, abc.ABC):
     @abc.abstractmethod
     def forward(self, features: Tensor, lengths_B: Tensor) -> Frames:
         """Features [B, T, …], padded on the right, and their true lengths → frames."""
+
+
+def sinusoids(length: int, dim: int) -> Tensor:
+    """Absolute positions [length, dim] (Vaswani et al. 2017, section 3.5): the model can tell when."""
+    rates = torch.exp(-math.log(10_000) / (dim // 2 - 1) * torch.arange(dim // 2))
+    angles = torch.arange(length)[:, None] * rates[None]
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 encoders: Registry[Encoder] = Registry("encoder", "ossicle.encoders")

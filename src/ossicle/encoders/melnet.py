@@ -13,7 +13,7 @@ from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoderLayer
 
 from ossicle.audio import log_mel
-from ossicle.encoders.base import Encoder, Frames, Options, encoders
+from ossicle.encoders.base import Encoder, Frames, Options, encoders, sinusoids
 
 HOP = 160
 MEL_FRAMES_PER_FRAME = 8
@@ -58,13 +58,6 @@ class Residual(nn.Module):
 def masked(x_BCTM: Tensor, mask_B1T1: Tensor | None) -> Tensor:
     """Zero the padding; ``None`` means that there is none."""
     return x_BCTM if mask_B1T1 is None else x_BCTM * mask_B1T1
-
-
-def sinusoids(length: int, dim: int) -> Tensor:
-    """Absolute positions [length, dim] (Vaswani et al. 2017, section 3.5): the model can tell when."""
-    rates = torch.exp(-math.log(10_000) / (dim // 2 - 1) * torch.arange(dim // 2))
-    angles = torch.arange(length)[:, None] * rates[None]
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
 @encoders.register("melnet")

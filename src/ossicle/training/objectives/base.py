@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ossicle.batch import Batch
+from ossicle.data.packing import Packed, pack
 from ossicle.encoders.base import Frames, Options
 from ossicle.models.lalm import LALM, flatten_runs
-from ossicle.packing import Packed, pack
 from ossicle.registry import Registry
 
 if TYPE_CHECKING:

@@ -1,0 +1,83 @@
+"""What each projector is chosen for; the contract that all keep is in conformance."""
+
+import pytest
+import torch
+
+from ossicle.encoders import Frames
+from ossicle.projectors import projectors
+from ossicle.projectors.segment import segments
+from ossicle.spec import build_options
+from ossicle.support.errors import SpecError
+
+
+def frames(num_frames: int, seed: int = 0) -> Frames:
+    generator = torch.Generator().manual_seed(seed)
+    return Frames(torch.randn(1, num_frames, 32, generator=generator), torch.tensor([num_frames]))
+
+
+def test_stretches_of_alike_frames_are_found():
+    directions = torch.eye(4)
+    sound = torch.cat([directions[[0]].expand(5, 4), directions[[1]].expand(2, 4), directions[[2]].expand(5, 4)])
+    found = segments(sound[None], torch.tensor([12]), torch.tensor([3]))
+    assert found[0].tolist() == [0] * 5 + [1] * 2 + [2] * 5
+
+
+def test_more_stretches_than_changes_and_padding():
+    still = torch.ones(2, 6, 4)
+    found = segments(still, torch.tensor([6, 2]), torch.tensor([3, 1]))
+    assert found[0].unique().tolist() == [0, 1, 2]
+    assert found[1].tolist() == [0, 0, 3, 3, 3, 3]
+
+
+def test_a_stretch_is_its_mean():
+    projector = projectors.get("segment")(projectors.get("segment").Options(stride=4), 4, 4)
+    torch.nn.init.eye_(projector.proj.weight)
+    torch.nn.init.zeros_(projector.proj.bias)
+    x = torch.tensor([[[1.0, 0, 0, 0], [3.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 2.0, 0, 0], [0, 5.0, 0, 0]]])
+    tokens = projector(Frames(x, torch.tensor([5]))).x_BFD
+    torch.testing.assert_close(tokens, torch.tensor([[[2.0, 0, 0, 0], [0, 3.0, 0, 0]]]))
+
+
+def wide(name: str):
+    """A tiny one whose attention is not almost even, as it is before any training."""
+    torch.manual_seed(0)
+    projector = projectors.get(name).tiny().eval()
+    with torch.no_grad():
+        for parameter in projector.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(8.0)
+    return projector
+
+
+@pytest.mark.parametrize("name", ["qformer", "perceiver"])
+def test_queries_know_what_came_first(name):
+    projector = wide(name)
+    given = frames(9)
+    swapped = Frames(given.x_BFD.flip(1), given.lengths_B)
+    assert not torch.allclose(projector(given).x_BFD, projector(swapped).x_BFD, atol=1e-4)
+
+
+def test_a_query_for_every_third_of_a_second():
+    """SALMONN's numbers: 1500 frames in stretches of 17; its 88 leave out the last four frames."""
+    projector = projectors.get("window_qformer")
+    options = projector.Options()
+    assert (options.stretch, options.queries, options.layers, options.hidden) == (17, 1, 2, 768)
+    small = projector(projector.Options(hidden=32, heads=2), 32, 24)
+    assert small.num_tokens([1500]) == 89
+    assert small.num_tokens([1496]) == 88
+
+
+def test_a_stretch_does_not_know_its_neighbours():
+    projector = wide("window_qformer")
+    given = frames(9)
+    changed = given.x_BFD.clone()
+    changed[:, 3:6] = frames(3, seed=1).x_BFD
+    before, after = projector(given).x_BFD, projector(Frames(changed, given.lengths_B)).x_BFD
+    torch.testing.assert_close(before[:, [0, 1, 4, 5]], after[:, [0, 1, 4, 5]])
+    assert not torch.allclose(before[:, 2:4], after[:, 2:4], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["qformer", "perceiver"])
+def test_heads_must_divide_the_width(name):
+    with pytest.raises(SpecError, match="multiple of heads"):
+        build_options(projectors, {"type": name, "hidden": 30, "heads": 4}, "model.projector")
