@@ -3,83 +3,56 @@
 B windows · M mel bands · T mel frames · F frames (20 ms) · D width
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import model_validator
-from torch import Tensor
-from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+from torch import Tensor, nn
+from transformers import PreTrainedModel, WhisperConfig, WhisperFeatureExtractor, WhisperModel
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from ossicle.encoders.base import Encoder, Frames, Options, encoders
-from ossicle.support.errors import ModelError
+from ossicle.encoders._upstream import Upstream, UpstreamOptions
+from ossicle.encoders.base import Frames, encoders
 
 HOP = 160
 WINDOW_S = 30
 SILENCE = -1.5
 
 
-class WhisperOptions(Options):
-    """Pretrained weights by ``id`` (hub id or folder), or the sizes of an encoder that starts from nothing.
-
-    ``config`` is what was resolved from ``id``; a checkpoint holds it, so that it rebuilds without the hub.
-    """
-
-    id: str | None = None
-    config: dict[str, Any] | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "WhisperOptions":
-        if self.id is None and self.config is None:
-            raise ValueError("give id (pretrained weights) or config (sizes, from scratch)")
-        return self
-
-
 @encoders.register("whisper")
-class Whisper(Encoder):
+class Whisper(Upstream):
     """50 frames per second; every window is padded to 30 s, as in training, and only the real frames leave.
 
     Radford et al. 2022, arXiv 2212.04356.
     """
 
-    Options = WhisperOptions
+    config_class, model_class = WhisperConfig, WhisperModel
     sample_rate = 16_000
     window_samples = WINDOW_S * sample_rate
 
-    def __init__(self, options: WhisperOptions) -> None:
-        super().__init__()
-        self.options = options
-        config = WhisperConfig(**options.config) if options.config else load_config(options.id)
-        self.encoder = WhisperEncoder(config)
-        self.dim = config.d_model
-        self.extractor = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
-
-    @classmethod
-    def resolve(cls, options: WhisperOptions) -> WhisperOptions:
-        """Options that rebuild the module without its hub id."""
-        config = options.config or load_config(options.id).to_diff_dict()
-        return options.model_copy(update={"config": config})
+    def __init__(self, options: UpstreamOptions) -> None:
+        super().__init__(options)
+        self.encoder = WhisperEncoder(self.config)
+        self.dim = self.config.d_model
+        self.extractor = WhisperFeatureExtractor(feature_size=self.config.num_mel_bins)
 
     @classmethod
     def tiny(cls) -> "Whisper":
         """Two layers of width 32."""
         sizes = {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 64}
-        return cls(WhisperOptions(config={**sizes, "num_mel_bins": 16}))
+        return cls(cls.Options(config={**sizes, "num_mel_bins": 16}))
 
-    def load_pretrained(self) -> None:
-        """Fill the weights from ``options.id``.
+    def module(self) -> nn.Module:
+        """The encoder alone."""
+        return self.encoder
 
-        Raises:
-            ModelError: they cannot be had.
-        """
-        try:
-            source = WhisperModel.from_pretrained(self.options.id, use_safetensors=True)
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise ModelError(f"Whisper weights {self.options.id!r} cannot be loaded: {first}") from error
-        self.encoder.load_state_dict(source.encoder.state_dict())
+    def kept(self, source: PreTrainedModel) -> tuple[nn.Module, str]:
+        """The encoder alone."""
+        return source.encoder, "encoder."
+
+    @property
+    def levels(self) -> nn.ModuleList:
+        """The transformer's layers."""
+        return self.encoder.layers
 
     def prepare(self, samples_CT: np.ndarray) -> Tensor:
         """Whisper's own log-mel of the window, cut to the frames that hear any of it: [T, M]."""
@@ -107,16 +80,3 @@ class Whisper(Encoder):
 def mel_frames(num_samples: int) -> int:
     """Mel frames, centred 160 samples apart, whose 400 samples reach into the window."""
     return min(WINDOW_S * 100, -(-(num_samples + 200) // HOP))
-
-
-def load_config(ref: str | None) -> WhisperConfig:
-    """The sizes of a published Whisper.
-
-    Raises:
-        ModelError: they cannot be had.
-    """
-    try:
-        return WhisperConfig.from_pretrained(ref)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ModelError(f"the Whisper model {ref!r} cannot be found: {first}") from error

@@ -1,0 +1,110 @@
+"""What encoders share whose layers and weights are those of transformers."""
+
+import abc
+from typing import Any, ClassVar
+
+from pydantic import model_validator
+from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from ossicle.encoders.base import Encoder, Options
+from ossicle.support.errors import ModelError
+
+
+class UpstreamOptions(Options):
+    """Pretrained weights by ``id`` (hub id or folder), or the sizes of an encoder that starts from nothing.
+
+    ``config`` is what was resolved from ``id``; a checkpoint holds it, so that it rebuilds without the hub.
+    """
+
+    id: str | None = None
+    config: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "UpstreamOptions":
+        if self.id is None and self.config is None:
+            raise ValueError("give id (pretrained weights) or config (sizes, from scratch)")
+        return self
+
+
+class Upstream(Encoder):
+    """Base of encoders that wrap a model of transformers. A subclass names its classes and says what it keeps."""
+
+    Options = UpstreamOptions
+    config_class: ClassVar[type[PreTrainedConfig]]
+    model_class: ClassVar[type[PreTrainedModel]]
+    overrides: ClassVar[dict[str, Any]] = {}
+    """What we want otherwise than the published configuration has it."""
+
+    def __init__(self, options: UpstreamOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.config = self.config_of(options)
+
+    @classmethod
+    def config_of(cls, options: UpstreamOptions) -> PreTrainedConfig:
+        """The sizes, from the options themselves or from what is published."""
+        given = options.config if options.config is not None else cls.published(options.id)
+        return cls.config_class(**{**given, **cls.overrides})
+
+    @classmethod
+    def published(cls, ref: str | None) -> dict[str, Any]:
+        """The sizes of a published model.
+
+        Raises:
+            ModelError: they cannot be had, or are those of another kind of model.
+        """
+        try:
+            kind = cls.config_class.get_config_dict(ref)[0].get("model_type")
+            if kind != cls.config_class.model_type:
+                raise ModelError(f"{ref!r} is a {kind} model, not a {cls.config_class.model_type}; name another type.")
+            return cls.config_class.from_pretrained(ref).to_diff_dict()
+        except (OSError, ValueError) as error:
+            raise ModelError(f"the {cls.type_name} model {ref!r} cannot be found: {_first(error)}") from error
+
+    @classmethod
+    def resolve(cls, options: UpstreamOptions) -> UpstreamOptions:
+        """Options that rebuild the module without its hub id."""
+        return options.model_copy(update={"config": options.config or cls.published(options.id)})
+
+    def load_pretrained(self) -> None:
+        """Fill the weights from ``options.id``, where it names any.
+
+        Raises:
+            ModelError: they cannot be had, or a tensor is missing or of another shape.
+        """
+        if self.options.id is None:
+            return
+        try:
+            source, found = self.model_class.from_pretrained(
+                self.options.id,
+                config=self.config,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
+        except (OSError, ValueError) as error:
+            message = f"the weights of {self.type_name} {self.options.id!r} cannot be loaded: {_first(error)}"
+            raise ModelError(message) from error
+        module, kept = self.kept(source)
+        for name in sorted(found["missing_keys"]):
+            if name.startswith(kept):
+                raise ModelError(f"the weights of {self.type_name} {self.options.id!r} have no tensor {name!r}.")
+        for name, theirs, ours in sorted(found["mismatched_keys"]):
+            if name.startswith(kept):
+                raise ModelError(
+                    f"{self.options.id}: tensor {name!r} has shape {tuple(theirs)}, and {tuple(ours)} is needed."
+                )
+        self.module().load_state_dict(module.state_dict())
+
+    @abc.abstractmethod
+    def module(self) -> nn.Module:
+        """Our copy of the part that is used."""
+
+    def kept(self, source: PreTrainedModel) -> tuple[nn.Module, str]:
+        """The part of a published model that is used, and what its tensors' names begin with."""
+        return source, ""
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
