@@ -15,7 +15,7 @@ from ossicle.chat.message import Conversation
 from ossicle.chat.renderer import Renderer
 from ossicle.encoders.base import Encoder
 from ossicle.projectors.base import Projector
-from ossicle.support.errors import DataError
+from ossicle.support.errors import DataError, SpecError
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,10 @@ class Preparer:
         projector: Projector,
         augment: Callable[[Tensor, int], Tensor] | None = None,
     ) -> None:
+        if augment is not None and not encoder.spectral:
+            raise SpecError(
+                f"augment masks a spectrogram, and the features of encoder {encoder.type_name} are none; leave it out."
+            )
         self.renderer, self.encoder, self.projector, self.augment = renderer, encoder, projector, augment
         self._recent: dict[tuple[str, int | None], tuple[Window, ...]] = {}
 

@@ -8,8 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoFeatureExtractor, Wav2Vec2FeatureExtractor
 
-from ossicle.encoders import encoders
-from ossicle.support.errors import ModelError
+from ossicle.batch import Preparer
+from ossicle.data.augment import Augment
+from ossicle.encoders import Frames, encoders
+from ossicle.encoders.concat import packed, stretched, unpacked
+from ossicle.spec import build_options
+from ossicle.support.errors import ModelError, SpecError
 
 WAVEFORM = ["wav2vec2", "hubert", "wavlm"]
 NORMS = [("group", False), ("layer", True)]
@@ -106,3 +110,83 @@ def test_another_kind_of_model_is_refused(tmp_path):
     cls = encoders.get("hubert")
     with pytest.raises(ModelError, match="is a bert model, not a hubert"):
         cls.resolve(cls.Options(id=str(tmp_path)))
+
+
+def build(**spec):
+    torch.manual_seed(0)
+    cls, options = build_options(encoders, spec, "encoder")
+    return cls(cls.resolve(options)).eval()
+
+
+def heard(encoder, *windows):
+    features = [encoder.prepare(samples[None]) for samples in windows]
+    lengths = torch.tensor([len(f) for f in features])
+    with torch.inference_mode():
+        return encoder(torch.nn.utils.rnn.pad_sequence(features, batch_first=True), lengths)
+
+
+def test_levels_are_those_of_transformers(tmp_path):
+    upstream = publish("hubert", tmp_path)
+    samples = sound(9_000)
+    spec = {"type": "hubert", "id": str(tmp_path)}
+    beside = build(type="layers", encoder=spec, levels=[1, -1], join="side_by_side")
+    mixed = build(type="layers", encoder=spec)
+    for encoder in (beside, mixed):
+        encoder.load_pretrained()
+    with torch.inference_mode():
+        given = beside.prepare(samples[None])
+        _, first, last = upstream(given[None], output_hidden_states=True).hidden_states
+    assert beside.dims == (32, 32)
+    torch.testing.assert_close(heard(beside, samples).x_BFD, torch.cat([first, last], -1), rtol=1e-4, atol=1e-5)
+    assert mixed.dims == (32,)
+    torch.testing.assert_close(heard(mixed, samples).x_BFD, (first + last) / 2, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("levels", [[0], [3], [-3]])
+def test_levels_that_are_not_there_are_refused(levels):
+    small = encoders.get("hubert").tiny().options.model_dump(mode="json")
+    with pytest.raises(SpecError, match="not among 1 to 2"):
+        build(type="layers", encoder={"type": "hubert", **small}, levels=levels)
+
+
+def test_joined_encoders_say_what_each_says():
+    together = encoders.get("concat").tiny().eval()
+    first, second = together.encoders
+    windows = [sound(9_000, 1), sound(20_000, 2)]
+    out = heard(together, *windows)
+    assert out.lengths_B.tolist() == [first.num_frames(9_000), first.num_frames(20_000)]
+    for row, samples in enumerate(windows):
+        grid, other = heard(first, samples), heard(second, samples)
+        with torch.inference_mode():
+            wanted = torch.cat(
+                [together.norms[0](grid.x_BFD), stretched(other._replace(x_BFD=together.norms[1](other.x_BFD)), grid)],
+                dim=-1,
+            )
+        torch.testing.assert_close(out.x_BFD[row, : wanted.shape[1]], wanted[0], rtol=1e-4, atol=1e-4)
+
+
+def test_frames_are_stretched_within_their_window():
+    part = Frames(torch.tensor([[[0.0], [2.0], [4.0], [99.0]]]), torch.tensor([3]))
+    grid = Frames(torch.zeros(1, 6, 1), torch.tensor([6]))
+    assert stretched(part, grid)[0, :, 0].tolist() == [0.0, 0.5, 1.5, 2.5, 3.5, 4.0]
+
+
+@pytest.mark.parametrize("shape", [(1,), (159,), (160,), (70_001,), (7, 64), (300, 1)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_packed_features_come_back(shape, dtype):
+    given = torch.randn(shape)
+    rows = torch.cat([packed(torch.randn(500), 0), packed(given, 1), torch.zeros(3, 163)]).to(dtype)
+    assert torch.equal(unpacked(rows, 1), given.to(dtype))
+
+
+def test_encoders_that_hear_unlike_are_not_joined(monkeypatch):
+    monkeypatch.setattr(encoders.get("hubert"), "sample_rate", 24_000)
+    small = [{"type": n, **encoders.get(n).tiny().options.model_dump(mode="json")} for n in ("hubert", "melnet")]
+    with pytest.raises(SpecError, match="24,000 Hz and melnet"):
+        build(type="concat", encoders=small)
+
+
+def test_only_spectra_are_masked():
+    with pytest.raises(SpecError, match="encoder hubert"):
+        Preparer(None, encoders.get("hubert").tiny(), None, Augment(time_masks=1))
+    Preparer(None, encoders.get("melnet").tiny(), None, Augment(time_masks=1))

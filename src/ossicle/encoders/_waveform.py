@@ -42,6 +42,7 @@ class Waveform(Upstream):
     # The embedding of masked frames is for pre-training.
     overrides: ClassVar[dict[str, Any]] = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "add_adapter": False}
     sample_rate = 16_000
+    spectral = False
 
     def __init__(self, options: WaveformOptions) -> None:
         super().__init__(options)

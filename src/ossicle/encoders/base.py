@@ -5,6 +5,7 @@ B windows · T feature steps · M mel bands · F frames · D width
 
 import abc
 import math
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -50,6 +51,18 @@ class Encoder(nn.Module, abc.ABC):
     channels: int = 1
     window_samples: int
     """Longest stretch that one forward takes."""
+    spectral: bool = True
+    """Whether features are bands over time [T, M], which SpecAugment may mask."""
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Widths of the feature levels that lie side by side in ``dim``."""
+        return (self.dim,)
+
+    @property
+    def levels(self) -> Sequence[nn.Module]:
+        """Layers that each give one level of features [B, F, D], for the encoder ``layers``; none unless named."""
+        return ()
 
     @classmethod
     @abc.abstractmethod

@@ -127,6 +127,11 @@ class Melnet(Encoder):
         x_BFD = x_BFD + sinusoids(x_BFD.shape[1], self.dim).to(x_BFD)
         return Frames(self.norm(self._attend(x_BFD, lengths_B, padded)), lengths_B)
 
+    @property
+    def levels(self) -> nn.ModuleList:
+        """The transformer's layers."""
+        return self.layers
+
     def _attend(self, x_BFD: Tensor, lengths_B: Tensor, padded: bool) -> Tensor:
         keys = None
         if padded:

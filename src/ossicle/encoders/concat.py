@@ -1,0 +1,137 @@
+"""Several encoders that hear the same window: their frames side by side.
+
+B windows · T rows of packed features · F frames · D width
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ossicle.encoders._inner import inner, resolved
+from ossicle.encoders.base import Encoder, Frames, Options, Span, encoders
+from ossicle.support.errors import SpecError
+
+ROW = 160
+"""Numbers in a row of packed features: 10 ms of samples at 16 kHz."""
+
+
+class ConcatOptions(Options):
+    """The encoders. Frames come at the rate of the first; the others are interpolated to it."""
+
+    encoders: tuple[dict[str, Any], ...] = Field(min_length=2)
+
+
+@encoders.register("concat")
+class Concat(Encoder):
+    """As SALMONN joins Whisper and BEATs (Tang et al. 2024, arXiv 2310.13289, section 3.1), after a layer norm each.
+
+    All must hear the same sample rate. The window is the shortest of theirs.
+    """
+
+    Options = ConcatOptions
+
+    def __init__(self, options: ConcatOptions) -> None:
+        super().__init__()
+        self.options = options
+        made = [inner(spec, f"encoder (concat).encoders.{i}") for i, spec in enumerate(options.encoders)]
+        first = made[0]
+        for other in made[1:]:
+            if other.sample_rate != first.sample_rate or other.channels != first.channels:
+                raise SpecError(
+                    f"encoder (concat): {first.type_name} hears {first.channels} channel(s) at {first.sample_rate:,} Hz"
+                    f" and {other.type_name} {other.channels} at {other.sample_rate:,} Hz; join those that hear alike."
+                )
+        self.encoders = nn.ModuleList(made)
+        self.norms = nn.ModuleList([nn.LayerNorm(encoder.dim) for encoder in made])
+        self.sample_rate, self.channels, self.spectral = first.sample_rate, first.channels, False
+        self.window_samples = min(encoder.window_samples for encoder in made)
+        self.dim = sum(self.dims)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The width of each."""
+        return tuple(encoder.dim for encoder in self.encoders)
+
+    @classmethod
+    def tiny(cls) -> "Concat":
+        """A tiny mel encoder beside a tiny wav2vec 2.0."""
+        small = [encoders.get(name).tiny() for name in ("melnet", "wav2vec2")]
+        return cls(ConcatOptions(encoders=[{"type": e.type_name, **e.options.model_dump(mode="json")} for e in small]))
+
+    @classmethod
+    def resolve(cls, options: ConcatOptions) -> ConcatOptions:
+        """With the options of each written out."""
+        found = tuple(resolved(spec, f"encoder (concat).encoders.{i}") for i, spec in enumerate(options.encoders))
+        return options.model_copy(update={"encoders": found})
+
+    def load_pretrained(self) -> None:
+        """The weights of each."""
+        for encoder in self.encoders:
+            encoder.load_pretrained()
+
+    def windows(self, num_samples: int) -> tuple[Span, ...]:
+        """As the encoder with the shortest window cuts."""
+        return min(self.encoders, key=lambda encoder: encoder.window_samples).windows(num_samples)
+
+    def num_frames(self, num_samples: int) -> int:
+        """The first encoder's."""
+        return self.encoders[0].num_frames(num_samples)
+
+    def prepare(self, samples_CT: np.ndarray) -> Tensor:
+        """The features of all, in rows of 160 numbers, see :func:`packed`."""
+        return torch.cat([packed(encoder.prepare(samples_CT), i) for i, encoder in enumerate(self.encoders)])
+
+    def forward(self, features: Tensor, lengths_B: Tensor) -> Frames:
+        """Unpack, encode, bring to the first encoder's frames, join."""
+        rows = [row_TR[:length] for row_TR, length in zip(features, lengths_B.tolist(), strict=True)]
+        parts = []
+        for i, (encoder, norm) in enumerate(zip(self.encoders, self.norms, strict=True)):
+            own = [unpacked(row_TR, i) for row_TR in rows]
+            steps_B = torch.tensor([len(x) for x in own], device=features.device)
+            out = encoder(nn.utils.rnn.pad_sequence(own, batch_first=True), steps_B)
+            parts.append(Frames(norm(out.x_BFD), out.lengths_B))
+        grid = parts[0]
+        joined = [grid.x_BFD, *(stretched(part, grid) for part in parts[1:])]
+        return Frames(torch.cat(joined, dim=-1), grid.lengths_B)
+
+
+def packed(features: Tensor, owner: int) -> Tensor:
+    """Features [T] or [T, M] → rows of ROW numbers, then whose they are, how many are real, and M (0 for none).
+
+    Every fact is a whole number up to 256, which bfloat16 holds exactly.
+    """
+    shape = features.shape[1:]
+    flat = features.reshape(-1)
+    count = len(flat)
+    rows = nn.functional.pad(flat, (0, -count % ROW)).reshape(-1, ROW)
+    real = (count - ROW * torch.arange(len(rows))).clamp(max=ROW)
+    if any(size > 256 for size in shape) or len(shape) > 1:
+        raise SpecError(f"encoder (concat): features of shape [T, {', '.join(map(str, shape))}] cannot be packed.")
+    width = shape[0] if shape else 0
+    facts = torch.stack([torch.full_like(real, owner), real, torch.full_like(real, width)], dim=1)
+    return torch.cat([rows, facts.to(rows.dtype)], dim=1)
+
+
+def unpacked(rows: Tensor, owner: int) -> Tensor:
+    """The features [T, …] of one owner."""
+    own = rows[rows[:, ROW] == owner]
+    count = int(own[:, ROW + 1].sum(dtype=torch.float32))
+    width = int(own[0, ROW + 2])
+    flat = own[:, :ROW].reshape(-1)[:count]
+    return flat.unflatten(0, (-1, width)) if width else flat
+
+
+def stretched(part: Frames, grid: Frames) -> Tensor:
+    """Frames of one encoder at the times of another's, linearly interpolated within each window [B, F, D]."""
+    steps_F = torch.arange(grid.x_BFD.shape[1], device=part.x_BFD.device)
+    ratio_B1 = (part.lengths_B / grid.lengths_B)[:, None]
+    last_B1 = (part.lengths_B - 1)[:, None]
+    at_BF = ((steps_F + 0.5) * ratio_B1 - 0.5).clamp(min=0).minimum(last_B1)
+    low_BF = at_BF.floor().long()
+    high_BF = (low_BF + 1).minimum(last_B1)
+    share_BF1 = (at_BF - low_BF)[..., None].to(part.x_BFD.dtype)
+    pick = torch.arange(len(low_BF), device=low_BF.device)[:, None]
+    return part.x_BFD[pick, low_BF] * (1 - share_BF1) + part.x_BFD[pick, high_BF] * share_BF1
