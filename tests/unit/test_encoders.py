@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoFeatureExtractor, Wav2Vec2FeatureExtractor
+from transformers import (
+    AudioFlamingo3Config,
+    AudioFlamingo3ForConditionalGeneration,
+    AutoFeatureExtractor,
+    Qwen2AudioConfig,
+    Qwen2AudioForConditionalGeneration,
+    VoxtralConfig,
+    VoxtralForConditionalGeneration,
+    Wav2Vec2FeatureExtractor,
+    WhisperFeatureExtractor,
+)
 
 from ossicle.batch import Preparer
 from ossicle.data.augment import Augment
@@ -190,3 +200,64 @@ def test_only_spectra_are_masked():
     with pytest.raises(SpecError, match="encoder hubert"):
         Preparer(None, encoders.get("hubert").tiny(), None, Augment(time_masks=1))
     Preparer(None, encoders.get("melnet").tiny(), None, Augment(time_masks=1))
+
+
+TOWERS = {
+    "qwen2_audio": (Qwen2AudioConfig, Qwen2AudioForConditionalGeneration),
+    "audioflamingo3": (AudioFlamingo3Config, AudioFlamingo3ForConditionalGeneration),
+    "voxtral": (VoxtralConfig, VoxtralForConditionalGeneration),
+}
+
+
+def publish_whole(name: str, folder):
+    """A whole audio language model of random weights; its tower."""
+    torch.manual_seed(0)
+    config, model = TOWERS[name]
+    kind = {"qwen2_audio": "qwen2", "audioflamingo3": "qwen2", "voxtral": "llama"}[name]
+    text = {"model_type": kind, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "vocab_size": 99}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    tower = encoders.get(name).tiny().options.config | {"model_type": f"{name}_encoder"}
+    whole = model(config(audio_config=tower, text_config={**text, **heads})).eval()
+    whole.save_pretrained(folder)
+    return whole.model.audio_tower
+
+
+@pytest.mark.parametrize("name", TOWERS)
+@pytest.mark.parametrize("num_samples", [480_000, 70_003, 1_600])
+def test_towers_equal_transformers(name, num_samples, tmp_path):
+    upstream = publish_whole(name, tmp_path)
+    encoder = load(name, tmp_path)
+    samples = sound(num_samples)
+    extract = WhisperFeatureExtractor(feature_size=16)
+    theirs = extract(samples, sampling_rate=16_000, return_tensors="pt", return_attention_mask=True)
+    mel, mask = theirs.input_features, theirs.attention_mask
+    frames, tokens = upstream._get_feat_extract_output_lengths(mask.sum(-1))
+    with torch.inference_mode():
+        if name == "audioflamingo3":
+            wanted = upstream(mel, input_features_mask=mask).last_hidden_state
+        elif name == "qwen2_audio":
+            real = (torch.arange(1500) < frames[:, None])[:, None, None]
+            wanted = upstream(mel, attention_mask=torch.zeros(real.shape).masked_fill(~real, -1e30)).last_hidden_state
+        else:
+            wanted, tokens = upstream(mel).last_hidden_state, frames
+    found = heard(encoder, samples)
+    assert found.lengths_B.tolist() == tokens.tolist() == [encoder.num_frames(num_samples)]
+    torch.testing.assert_close(found.x_BFD, wanted[:, : int(tokens)], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["whisper", *TOWERS])
+def test_trimmed_windows_are_heard_nearly_as_padded_ones_and_each_alone(name):
+    tiny = encoders.get(name).tiny().options.model_dump(mode="json")
+    exact, trim = (build(type=name, **{**tiny, "mode": mode}) for mode in ("exact", "trim"))
+    trim.load_state_dict(exact.state_dict())
+    windows = [sound(30_000, 1), sound(81_111, 2), sound(100, 3), sound(480_000, 4)]
+    together = heard(trim, *windows)
+    for row, samples in enumerate(windows):
+        alone = heard(trim, samples).x_BFD[0]
+        torch.testing.assert_close(together.x_BFD[row, : len(alone)], alone, rtol=1e-4, atol=1e-4)
+        assert len(alone) == exact.num_frames(len(samples))
+    padded = heard(exact, windows[1]).x_BFD[0]
+    nearness = torch.cosine_similarity(padded, heard(trim, windows[1]).x_BFD[0], dim=-1)
+    assert nearness.median() > 0.9
+    whole = heard(trim, windows[3]).x_BFD
+    torch.testing.assert_close(whole, heard(exact, windows[3]).x_BFD, rtol=1e-4, atol=1e-4)

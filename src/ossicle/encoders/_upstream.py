@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import model_validator
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from ossicle.encoders.base import Encoder, Options
 from ossicle.support.errors import ModelError
@@ -33,6 +33,10 @@ class Upstream(Encoder):
     Options = UpstreamOptions
     config_class: ClassVar[type[PreTrainedConfig]]
     model_class: ClassVar[type[PreTrainedModel]]
+    whole: ClassVar[str | None] = None
+    """Type of the published model that this is a part of."""
+    tower: ClassVar[str] = ""
+    """Name of the part in it."""
     overrides: ClassVar[dict[str, Any]] = {}
     """What we want otherwise than the published configuration has it."""
 
@@ -55,9 +59,12 @@ class Upstream(Encoder):
             ModelError: they cannot be had, or are those of another kind of model.
         """
         try:
-            kind = cls.config_class.get_config_dict(ref)[0].get("model_type")
-            if kind != cls.config_class.model_type:
-                raise ModelError(f"{ref!r} is a {kind} model, not a {cls.config_class.model_type}; name another type.")
+            found, _ = cls.config_class.get_config_dict(ref)
+            wanted = cls.whole or cls.config_class.model_type
+            if found.get("model_type") != wanted:
+                raise ModelError(f"{ref!r} is a {found.get('model_type')} model, not a {wanted}; name another type.")
+            if cls.whole:
+                return AutoConfig.from_pretrained(ref).audio_config.to_diff_dict()
             return cls.config_class.from_pretrained(ref).to_diff_dict()
         except (OSError, ValueError) as error:
             raise ModelError(f"the {cls.type_name} model {ref!r} cannot be found: {_first(error)}") from error
@@ -82,6 +89,7 @@ class Upstream(Encoder):
                 use_safetensors=True,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
+                key_mapping={rf"^(model\.)?{self.tower}\.": ""} if self.tower else None,
             )
         except (OSError, ValueError) as error:
             message = f"the weights of {self.type_name} {self.options.id!r} cannot be loaded: {_first(error)}"
