@@ -171,6 +171,22 @@ def show(
 
 
 @app.command()
+def check(
+    kind: Annotated[str, typer.Argument(metavar="encoder|projector", help="What it is.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, or package.module:Class.")],
+    json: JsonOption = False,
+) -> None:
+    """Does a component, yours too, keep its contract? Says what fails, and how to mend it.
+
+    ossicle check encoder my_package:MyEncoder
+    """
+    from ossicle.commands.check import check as command
+
+    if not command(kind, name, as_json=json):
+        raise typer.Exit(1)
+
+
+@app.command()
 def models() -> None:
     """The models inside the package."""
     from ossicle.commands.show import show_models

@@ -1,0 +1,80 @@
+"""What every projector promises, as checks of its class."""
+
+import torch
+
+from ossicle.encoders.base import Frames
+from ossicle.projectors.base import Projector
+from ossicle.support.checks import Checks, expect
+
+CHECKS = Checks()
+DIM_IN, DIM_OUT = 32, 24
+
+
+def tiny(cls: type[Projector]) -> Projector:
+    """The class's tiny instance, with the same weights each time."""
+    torch.manual_seed(0)
+    return cls.tiny(DIM_IN, DIM_OUT).eval()
+
+
+def frames(*lengths: int) -> Frames:
+    """Noise of these lengths, padded with noise."""
+    generator = torch.Generator().manual_seed(1)
+    return Frames(torch.randn(len(lengths), max(lengths), DIM_IN, generator=generator), torch.tensor(lengths))
+
+
+@CHECKS.promise("tokens are counted exactly before they exist")
+def _counts(cls: type[Projector]) -> None:
+    projector = tiny(cls)
+    for num_frames in range(1, 25):
+        tokens = projector(frames(num_frames))
+        expected = projector.num_tokens([num_frames])
+        expect(
+            tokens.lengths_B.tolist() == [expected],
+            f"num_tokens([{num_frames}]) says {expected}, and forward's lengths_B {tokens.lengths_B.tolist()}.",
+        )
+        expect(
+            tuple(tokens.x_BFD.shape) == (1, expected, DIM_OUT),
+            f"{num_frames} frames: forward gives {tuple(tokens.x_BFD.shape)}, not (1, {expected}, {DIM_OUT}).",
+        )
+
+
+@CHECKS.promise("padding never leaks into a token")
+def _padding(cls: type[Projector]) -> None:
+    projector = tiny(cls)
+    given = frames(5, 13, 8)
+    poisoned = given.x_BFD.clone()
+    for row, length in enumerate(given.lengths_B):
+        poisoned[row, length:] = 1e4
+    together = projector(Frames(poisoned, given.lengths_B))
+    for row, length in enumerate(given.lengths_B.tolist()):
+        alone = projector(Frames(given.x_BFD[row : row + 1, :length], torch.tensor([length]))).x_BFD[0]
+        gap = float((together.x_BFD[row, : len(alone)] - alone).abs().max())
+        expect(
+            gap <= 1e-5 * max(1.0, float(alone.abs().max())),
+            f"{length} frames beside {max(given.lengths_B.tolist())} give tokens that differ by {gap:.2g}: mask the "
+            "padding first.",
+        )
+
+
+@CHECKS.promise("gradients reach every parameter")
+def _gradients(cls: type[Projector]) -> None:
+    projector = tiny(cls)
+    projector(frames(9)).x_BFD.square().sum().backward()
+    without = [name for name, p in projector.named_parameters() if p.requires_grad and p.grad is None]
+    expect(not without, f"no gradient reaches {', '.join(without)}; use it, drop it or set requires_grad to False.")
+
+
+@CHECKS.promise("it runs in bfloat16")
+def _half(cls: type[Projector]) -> None:
+    given = frames(7, 4)
+    tokens = tiny(cls).bfloat16()(Frames(given.x_BFD.bfloat16(), given.lengths_B))
+    expect(tokens.x_BFD.dtype == torch.bfloat16, f"tokens are {tokens.x_BFD.dtype}, not bfloat16.")
+
+
+@CHECKS.promise("its options rebuild it")
+def _rebuilds(cls: type[Projector]) -> None:
+    projector = tiny(cls)
+    again = cls(cls.Options(**projector.options.model_dump(mode="json")), DIM_IN, DIM_OUT).eval()
+    again.load_state_dict(projector.state_dict())
+    same = torch.allclose(again(frames(9)).x_BFD, projector(frames(9)).x_BFD, rtol=1e-4, atol=1e-5)
+    expect(same, "built again from its options and given the same weights, it gives other tokens.")

@@ -1,0 +1,114 @@
+"""Components of other people: added by entry point, and checked."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+from ossicle.cli import main
+from ossicle.encoders import Frames
+from ossicle.encoders._conformance import CHECKS
+from ossicle.encoders.melnet import Melnet
+from ossicle.support.checks import outcome
+
+PACKAGE = Path(__file__).parents[1] / "plugin_package"
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """An environment that has the plug-in, as an installer would leave it."""
+    project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
+    (folder / "ossicle_envelope").symlink_to(PACKAGE / "ossicle_envelope")
+    facts = folder / f"ossicle_envelope-{project['version']}.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
+        for group, points in project["entry-points"].items()
+    ]
+    (facts / "entry_points.txt").write_text("".join(lines))
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+def test_an_installed_package_adds_an_encoder(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "name: loud\n"
+        "model:\n"
+        "  encoder: {type: envelope, dim: 8}\n"
+        "  language_model: {type: qwen3, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1,\n"
+        "    num_attention_heads: 2, num_key_value_heads: 1, head_dim: 16}\n"
+        "stages:\n"
+        "  - {name: one, train: {encoder: full}, data: {s: {type: scenes}}, objective: {type: next_token}, steps: 1,\n"
+        "     seconds_per_batch: 10}\n"
+    )
+    environment = installed(tmp_path)
+    script = (
+        "from ossicle.cli import main; import sys; "
+        f"sys.exit(main(['check', 'encoder', 'envelope', '--json']) or main(['show', {str(recipe)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, rest = done.stdout.split("\n", 1)
+    assert [check["wrong"] for check in json.loads(first)["checks"]] == [None] * len(list(CHECKS))
+    assert "encoder         envelope" in rest
+    assert "50 frames/s" in rest
+
+
+class Leaky(Melnet):
+    """Counts one frame too many, and lets the loudest window of a batch drown the others."""
+
+    def num_frames(self, num_samples):
+        return super().num_frames(num_samples) + 1
+
+    def forward(self, features, lengths_B):
+        frames = super().forward(features, lengths_B)
+        return Frames(frames.x_BFD / frames.x_BFD.abs().max(), frames.lengths_B)
+
+
+class Idle(Melnet):
+    """Has a layer that it never uses, and options that do not say how wide it is."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.spare = torch.nn.Linear(2, 2)
+
+    def prepare(self, samples_CT):
+        return super().prepare(samples_CT) / samples_CT.max()
+
+
+def test_checks_say_what_is_wrong():
+    found = {check.promise: outcome(check, Leaky) for check in CHECKS}
+    assert found["frames are counted exactly before they exist"] == "num_frames(1) says 2, and forward's lengths_B [1]."
+    assert "padding leaks into it" in found["a batch gives what each window gives alone"]
+    assert found["silence is finite"] is None
+    found = {check.promise: outcome(check, Idle) for check in CHECKS}
+    assert found["gradients reach every parameter"].startswith("no gradient reaches spare.weight, spare.bias")
+    assert found["silence is finite"] == "silence gives frames that are not finite; add a floor."
+
+
+def test_the_command_exits_with_what_it_found(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine.py").write_text("from ossicle.encoders.melnet import Melnet\nclass Same(Melnet):\n    pass\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["check", "encoder", "mine:Same"]) == 0
+    assert capsys.readouterr().out.count("✓") == len(list(CHECKS))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["encodr", "melnet"], "Did you mean 'encoder'"),
+        (["encoder", "melnett"], "Did you mean 'melnet'"),
+        (["encoder", "nowhere:Thing"], "no module 'nowhere'"),
+        (["encoder", "json:Thing"], "json has no 'Thing'"),
+        (["encoder", "json:JSONDecoder"], "is no encoder"),
+    ],
+)
+def test_what_cannot_be_checked_is_named(arguments, words, capsys):
+    assert main(["check", *arguments]) == 2
+    assert words in capsys.readouterr().err
