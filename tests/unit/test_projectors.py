@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from ossicle.encoders import Frames
+from ossicle.encoders import Frames, encoders
 from ossicle.projectors import projectors
 from ossicle.projectors.segment import segments
 from ossicle.spec import build_options
 from ossicle.support.errors import SpecError
+from random_bundle import random_bundle
 
 
 def frames(num_frames: int, seed: int = 0) -> Frames:
@@ -81,3 +82,25 @@ def test_a_stretch_does_not_know_its_neighbours():
 def test_heads_must_divide_the_width(name):
     with pytest.raises(SpecError, match="multiple of heads"):
         build_options(projectors, {"type": name, "hidden": 30, "heads": 4}, "model.projector")
+
+
+def test_the_aggregator_needs_levels_and_uses_every_one():
+    cls = projectors.get("aggregator")
+    with pytest.raises(SpecError, match="one level of features"):
+        cls.of(cls.Options(), (32,), 24)
+    projector = wide("aggregator")
+    given = frames(9)
+    before = projector(given).x_BFD
+    for level in (slice(0, 8), slice(8, 16), slice(16, 32)):
+        changed = given.x_BFD.clone()
+        changed[..., level] = frames(9, seed=1).x_BFD[..., level]
+        assert not torch.allclose(projector(Frames(changed, given.lengths_B)).x_BFD, before, atol=1e-3)
+
+
+def test_the_aggregator_reads_the_levels_of_an_encoder():
+    small = encoders.get("hubert").tiny()
+    levels = {"type": "layers", "encoder": {"type": "hubert", **small.options.model_dump(mode="json")}}
+    bundle = random_bundle(
+        encoder={**levels, "levels": [1, 2], "join": "side_by_side"}, projector={"type": "aggregator", "heads": 2}
+    )
+    assert bundle.model.model.multi_modal_projector.dims == (32, 32)

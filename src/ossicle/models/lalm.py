@@ -46,7 +46,7 @@ def build_audio(config: OssicleAudioConfig, text_dim: int) -> tuple[nn.Module, n
     encoder = encoder_cls(encoder_cls.Options(**{k: v for k, v in config.encoder.items() if k != "type"}))
     projector_cls = projectors.get(config.projector["type"])
     options = projector_cls.Options(**{k: v for k, v in config.projector.items() if k != "type"})
-    return encoder, projector_cls(options, encoder.dim, text_dim)
+    return encoder, projector_cls.of(options, encoder.dims, text_dim)
 
 
 class OssicleModel(OssiclePreTrainedModel):

@@ -74,7 +74,7 @@ def _half(cls: type[Projector]) -> None:
 @CHECKS.promise("its options rebuild it")
 def _rebuilds(cls: type[Projector]) -> None:
     projector = tiny(cls)
-    again = cls(cls.Options(**projector.options.model_dump(mode="json")), DIM_IN, DIM_OUT).eval()
+    again = cls.of(cls.Options(**projector.options.model_dump(mode="json")), projector.dims, DIM_OUT).eval()
     again.load_state_dict(projector.state_dict())
     same = torch.allclose(again(frames(9)).x_BFD, projector(frames(9)).x_BFD, rtol=1e-4, atol=1e-5)
     expect(same, "built again from its options and given the same weights, it gives other tokens.")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import BaseModel
 from torch import Tensor, nn
 
@@ -25,6 +26,16 @@ class Projector(nn.Module, abc.ABC):
     def __init__(self, options: BaseModel, dim_in: int, dim_out: int) -> None:
         super().__init__()
         self.options, self.dim_in, self.dim_out = options, dim_in, dim_out
+
+    @classmethod
+    def of(cls, options: BaseModel, dims: Sequence[int], dim_out: int) -> "Projector":
+        """One for an encoder whose feature levels have these widths, side by side; most look at them as one."""
+        return cls(options, sum(dims), dim_out)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The widths with which :meth:`of` makes it again."""
+        return (self.dim_in,)
 
     @classmethod
     def tiny(cls, dim_in: int = 32, dim_out: int = 24) -> "Projector":
@@ -55,6 +66,16 @@ class Strided(Projector):
     def lengths(self, num_frames: int | Tensor) -> int | Tensor:
         """Rounded up."""
         return -(-num_frames // self.options.stride)
+
+
+def averaged(frames: Frames, stride: int) -> Tensor:
+    """The mean of every ``stride`` frames, and of what is left at the end [B, ⌈F / stride⌉, D]."""
+    x_BFD = zero_padding(frames)
+    x_BFD = F.pad(x_BFD, (0, 0, 0, -x_BFD.shape[1] % stride))
+    sums_BKD = x_BFD.unflatten(1, (-1, stride)).sum(2)
+    starts_K = torch.arange(sums_BKD.shape[1], device=x_BFD.device) * stride
+    real_BK = (frames.lengths_B[:, None] - starts_K).clamp(1, stride)
+    return sums_BKD / real_BK[..., None].to(sums_BKD.dtype)
 
 
 def zero_padding(frames: Frames) -> Tensor:
