@@ -21,7 +21,7 @@ def main(seed: str = "28") -> None:
     scene = make_scene(library, int(seed), SCENE)
     duration_s = scene.audio.duration_s
     truth = [Heard(event.label, event.start_s, event.end_s) for event in scene.plan.events]
-    # Seed 28 is a favourable one, among the best of 64 tried with these weights; others show more of what they get wrong.
+    # Seed 28 is favourable, among the best of 64 tried with these weights; others show more of what they get wrong.
     print(f"A recording of {duration_s:.1f} s, rendered just now. What is in it:\n\n{picture(truth, duration_s)}")
 
     with tempfile.TemporaryDirectory() as folder:

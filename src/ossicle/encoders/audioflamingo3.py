@@ -13,9 +13,3 @@ class AudioFlamingo3(Tower):
     config_class, model_class = AudioFlamingo3EncoderConfig, AudioFlamingo3Encoder
     whole, tower = "audioflamingo3", "audio_tower"
     masked = True
-
-    @classmethod
-    def tiny(cls) -> "AudioFlamingo3":
-        """Two layers of width 32, by the names that this configuration has for them."""
-        sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-        return cls(cls.Options(config={**sizes, "num_mel_bins": 16}))

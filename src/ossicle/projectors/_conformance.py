@@ -39,6 +39,7 @@ def _counts(cls: type[Projector]) -> None:
 
 
 @CHECKS.promise("padding never leaks into a token")
+@torch.no_grad()
 def _padding(cls: type[Projector]) -> None:
     projector = tiny(cls)
     given = frames(5, 13, 8)
