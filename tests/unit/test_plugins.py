@@ -71,7 +71,7 @@ class Leaky(Melnet):
 
 
 class Idle(Melnet):
-    """Has a layer that it never uses, and options that do not say how wide it is."""
+    """Has a layer that it never uses, and divides by the loudest sample."""
 
     def __init__(self, *args):
         super().__init__(*args)

@@ -80,11 +80,9 @@ class Tower(Upstream):
         """Features [B, T, M] → frames [B, F, D]."""
         mel_B = lengths_B - EDGE
         if self.options.mode == "exact":
-            x_BMT, real_B = self._with_silence(features, lengths_B), self._after_convolution(mel_B)
+            x_BFD = self._encode(self._with_silence(features, lengths_B), self._after_convolution(mel_B), None)
         else:
-            x_BMT, real_B = self._without(features, mel_B), self._after_convolution(mel_B)
-        trimmed = mel_B if self.options.mode == "trim" else None
-        x_BFD = self._encode(x_BMT, real_B, trimmed)
+            x_BFD = self._encode(self._without(features, mel_B), self._after_convolution(mel_B), mel_B)
         lengths_B = self._frames(mel_B)
         return Frames(x_BFD[:, : int(lengths_B.max())], lengths_B)
 

@@ -33,7 +33,7 @@ class Check(NamedTuple):
 class Checks:
     """The promises of one kind of component, in the order in which they are declared.
 
-    Each check is given a factory, so that what one changes the next doesn't see.
+    Each check is given the class and makes its own instance, so that what one changes the next doesn't see.
     """
 
     def __init__(self) -> None:
