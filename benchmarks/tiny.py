@@ -24,7 +24,7 @@ from _tiny.scenes import SceneRows
 from _tiny.seen import refuse_seen
 from ossicle.chat.controls import CONTROLS
 from ossicle.models import load
-from ossicle.models.load import model_folder
+from ossicle.models.folders import model_folder
 from ossicle.support.errors import DataError, OssicleError, nearest
 from ossicle.support.files import atomic_write, sha256_of
 from ossicle.support.progress import describe_seconds, progress

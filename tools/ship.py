@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from ossicle.models import load_bundle, save
-from ossicle.models.load import SHIPPED, model_folder
+from ossicle.models.folders import SHIPPED, model_folder
 from ossicle.support.errors import ModelError, OssicleError
 from ossicle.support.files import atomic_write, sha256_of
 from ossicle.synthesis import Library

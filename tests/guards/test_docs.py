@@ -13,7 +13,7 @@ import torch
 from ossicle.cli import app
 from ossicle.encoders import encoders
 from ossicle.encoders._conformance import CHECKS
-from ossicle.models.load import SHIPPED
+from ossicle.models.folders import SHIPPED
 from ossicle.support.checks import outcome
 
 ROOT = Path(__file__).parents[2]

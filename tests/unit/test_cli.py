@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from ossicle.cli import main
-from ossicle.models.load import SHIPPED
+from ossicle.models.folders import SHIPPED
 
 
 class Result:

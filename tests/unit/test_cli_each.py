@@ -52,7 +52,7 @@ def test_every_recording_below_a_folder_is_asked_in_order(each, folder, capsys):
     code, rows = each(folder)
     assert code == 0
     assert [row["file"] for row in rows] == [str(folder / name) for name in ("a.flac", "b.wav", "deep/c.ogg")]
-    assert all({"answer", "question", "model", "duration_s", "tokens"} <= set(row) for row in rows)
+    assert all({"answer", "question", "model", "weights", "duration_s", "tokens"} <= set(row) for row in rows)
     assert "3 answered, 0 kept, 0 failed" in capsys.readouterr().err
 
 
@@ -89,6 +89,20 @@ def test_what_was_answered_is_not_asked_again(each, folder, asked, tmp_path):
     assert len(more) == 6 and len(asked) == 3
 
 
+def test_a_model_that_was_trained_further_is_asked_again(each, folder, asked, random_model):
+    _, first = each(folder)
+    weights = random_model / "model.safetensors"
+    kept = weights.read_bytes()
+    try:
+        weights.write_bytes(kept[:-4] + bytes(4))
+        asked.clear()
+        _, rows = each(folder)
+    finally:
+        weights.write_bytes(kept)
+    assert len(asked) == 3 and rows[:3] == first
+    assert {row["weights"] for row in rows[3:]}.isdisjoint({row["weights"] for row in first})
+
+
 def test_a_list_names_recordings_one_a_line(folder, tmp_path):
     (tmp_path / "list.txt").write_text(f"{folder}/b.wav\n\n{folder}/a.flac\n{folder}/b.wav\n")
     assert recordings(tmp_path / "list.txt") == [f"{folder}/b.wav", f"{folder}/a.flac"]
@@ -109,11 +123,11 @@ def test_a_file_that_holds_something_else_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize("cut", range(0, 130, 7))
 def test_wherever_a_row_is_cut_the_rows_before_it_stay(tmp_path, cut):
-    rows = [{"file": f"{n}.wav", "question": "q", "model": "m", "answer": "ö" * n} for n in (1, 2)]
+    rows = [{"file": f"{n}.wav", "question": "q", "model": "m", "weights": "w", "answer": "ö" * n} for n in (1, 2)]
     whole = "".join(json.dumps(row) + "\n" for row in rows).encode()
     out = tmp_path / "answers.jsonl"
     out.write_bytes(whole[: max(0, len(whole) - cut)])
-    answered = repair(out, [Key("m", "q", f"{n}.wav") for n in (1, 2)])
+    answered = repair(out, [Key("m", "w", "q", f"{n}.wav") for n in (1, 2)])
     text = out.read_text()
     assert len(answered) == text.count("\n")
     assert whole.decode().startswith(text)

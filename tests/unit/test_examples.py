@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from ossicle.models.load import SHIPPED
+from ossicle.models.folders import SHIPPED
 from ossicle.synthesis import make_sound
 
 FOLDER = Path(__file__).parents[2] / "examples"

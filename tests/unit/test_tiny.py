@@ -11,7 +11,7 @@ from ossicle.audio import Audio
 from ossicle.chat import Conversation, user
 from ossicle.chat.controls import CONTROLS
 from ossicle.models import load
-from ossicle.models.load import SHIPPED
+from ossicle.models.folders import SHIPPED
 from ossicle.support.files import sha256_of
 from ossicle.synthesis import SOUNDS, make_sound
 from ossicle.training.recipe import load_recipe

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import shutil
 import signal
 import threading
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from tiny_run import losses, make_tones, recipe
 from torch import nn
 
 from ossicle.models import load_bundle
+from ossicle.models.folders import weights_of
 from ossicle.spec import load_spec
 from ossicle.support.errors import DataError, ModelError, SpecError
 from ossicle.training import Recipe, TrainingStoppedError, checkpoint, load_recipe, train
@@ -52,9 +55,45 @@ def test_a_finished_run_leaves_a_model_that_loads(finished):
 def test_the_resolved_recipe_holds_every_option_and_resolves_to_itself(finished):
     again = load_recipe(finished / "recipe.yaml")
     assert again.stages[0].data["tones"]["questions"] == ["What is this sound?"]
-    assert again.stages[0].objective == {"type": "next_token", "label_smoothing": 0.0}
+    assert again.stages[0].objective == {"type": "next_token", "label_smoothing": 0.0, "length_power": 0.0}
     assert again.model["projector"]["type"] == "linear"
     assert run_module.resolve(again) == again
+
+
+def test_a_run_goes_on_from_a_trained_model(finished, tones, tmp_path):
+    """Its first weights are the trained ones; the recipe says which; other weights in their place are noticed."""
+    base = tmp_path / "base"
+    shutil.copytree(finished / "model", base)
+    mine = {**recipe(tones), "model": {"base": str(base)}}
+    mine["stages"] = [{**mine["stages"][1], "steps": 1, "optimiser": {"lr": 1e-12}}]
+    train(mine, tmp_path / "more", workers=0, quiet=True)
+    before, after = (load_bundle(folder) for folder in (base, tmp_path / "more" / "model"))
+    assert after.tokenizer.get_vocab() == before.tokenizer.get_vocab()
+    trained = dict(after.model.named_parameters())
+    for name, value in before.model.named_parameters():
+        torch.testing.assert_close(trained[name], value, atol=1e-6, rtol=0)
+    resolved = load_recipe(tmp_path / "more" / "recipe.yaml")
+    assert resolved.model == {"base": str(base), "weights": weights_of(base)}
+    assert run_module.resolve(resolved) == resolved
+    shutil.copy(tmp_path / "more" / "model" / "model.safetensors", base)
+    with pytest.raises(ModelError, match=r"other weights than .* leave model\.weights out"):
+        run_module.resolve(resolved)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ({"base": "tny"}, "no model 'tny'. Did you mean 'tiny'"),
+        ({"base": "tiny", "encoder": {"type": "melnet"}}, "takes a whole model, so encoder must go"),
+        ({"base": "empty"}, "has no model.safetensors"),
+    ],
+)
+def test_a_base_that_cannot_be_is_one_sentence(tones, tmp_path, monkeypatch, model, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises((SpecError, ModelError), match=re.escape(says)):
+        train({**recipe(tones), "model": model}, tmp_path / "out", quiet=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_result_does_not_depend_on_workers(finished, tones, tmp_path):

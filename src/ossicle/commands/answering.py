@@ -88,7 +88,7 @@ def about(model: str) -> dict[str, Any]:
     """What a model's folder says of it in ``about.json``; empty where it says nothing."""
     import json
 
-    from ossicle.models.load import model_folder
+    from ossicle.models.folders import model_folder
 
     file = model_folder(model) / "about.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

@@ -21,6 +21,8 @@ class Key(NamedTuple):
     """What makes two rows the same: asked again, they are not."""
 
     model: str
+    weights: str
+    """The beginning of their SHA-256: a model that was trained further is asked again."""
     question: str
     file: str
 
@@ -28,8 +30,8 @@ class Key(NamedTuple):
 def ask_each(source: Path, question: str, out: Path, choice: Choice) -> int:
     """Answer, or go on answering; rows are written as they come, in order of the recordings.
 
-    A row is ``{"file", "question", "model", "answer", "duration_s", "tokens"}``, or has ``"error"`` for a recording
-    that cannot be read; those are tried again the next time.
+    A row is ``{"file", "question", "model", "weights", "answer", "duration_s", "tokens"}``, or has ``"error"`` for a
+    recording that cannot be read; those are tried again the next time.
 
     Returns:
         How many recordings failed.
@@ -38,7 +40,10 @@ def ask_each(source: Path, question: str, out: Path, choice: Choice) -> int:
         DataError: no recordings, or ``out`` is something else than such rows.
     """
     files = recordings(source)
-    keys = [Key(choice.model, question, file) for file in files]
+    from ossicle.models.folders import model_folder, weights_of
+
+    weights = weights_of(model_folder(choice.model))[:12]
+    keys = [Key(choice.model, weights, question, file) for file in files]
     with writing(out):
         answered = repair(out, keys)
     waiting = [key for key in keys if key not in answered]
@@ -121,7 +126,9 @@ def _read_row(line: str) -> tuple[Key | None, dict[str, Any] | None]:
     try:
         row = json.loads(line)
         complete = line.endswith("\n") and ("answer" in row or "error" in row)
-        return (Key(row["model"], row["question"], row["file"]), row) if complete else (None, None)
+        return (
+            (Key(row["model"], row.get("weights", ""), row["question"], row["file"]), row) if complete else (None, None)
+        )
     except (ValueError, TypeError, KeyError):
         return None, None
 
@@ -158,7 +165,7 @@ def _answer_group(lm: "Local", keys: Sequence[Key], choice: Choice) -> list[dict
 
 
 def _named(key: Key) -> dict[str, str]:
-    return {"file": key.file, "question": key.question, "model": key.model}
+    return {"file": key.file, "question": key.question, "model": key.model, "weights": key.weights}
 
 
 def _write_row(file: TextIO, row: dict[str, Any]) -> None:

@@ -62,11 +62,17 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool) -> None:
 
 
 def _show_recipe(recipe: "Recipe") -> None:
+    from ossicle.models.folders import model_folder
+
     parts = parts_of_spec(recipe.model)
     print(f"{recipe.name}: a recipe of {len(recipe.stages)} stage(s), seed {recipe.seed}\n")
-    _print_parts(parts, recipe.model)
-    if "id" not in recipe.model["language_model"]:
-        print("\ntokenizer: made from the recipe's own texts, at most as large as counted here")
+    if "base" in recipe.model:
+        print(f"goes on from {recipe.model['base']}, weights {recipe.model['weights'][:12]}")
+        _print_parts(parts, _spec_of(parts_of_folder(model_folder(recipe.model["base"]))[0]))
+    else:
+        _print_parts(parts, recipe.model)
+        if "id" not in recipe.model["language_model"]:
+            print("\ntokenizer: made from the recipe's own texts, at most as large as counted here")
     _print_stages(recipe, parts.counts())
 
 
@@ -87,17 +93,12 @@ def _print_stages(recipe: "Recipe", counts: Mapping[str, int]) -> None:
 
 def _show_model(ref: str) -> None:
     from ossicle.commands.answering import about
-    from ossicle.models.load import model_folder
+    from ossicle.models.folders import model_folder
 
     folder = model_folder(ref)
     config, parts = parts_of_folder(folder)
     print(f"{ref}: a model in {folder}\n")
-    spec = {
-        "encoder": config.audio_config.encoder,
-        "projector": config.audio_config.projector,
-        "language_model": {"type": config.text_config.model_type},
-    }
-    _print_parts(parts, spec)
+    _print_parts(parts, _spec_of(config))
     print(f"\nintegration {config.integration}, format {config.format_version}, {_size(folder)}")
     if knows := about(ref).get("knows"):
         print(knows)
@@ -107,9 +108,18 @@ def _show_model(ref: str) -> None:
         _print_stages(load_recipe(folder / "recipe.yaml"), parts.counts())
 
 
+def _spec_of(config: Any) -> dict[str, Any]:
+    """What a recipe would say of a model's parts."""
+    return {
+        "encoder": config.audio_config.encoder,
+        "projector": config.audio_config.projector,
+        "language_model": {"type": config.text_config.model_type},
+    }
+
+
 def show_models() -> None:
     """One line for each model inside the package."""
-    from ossicle.models.load import SHIPPED, shipped_models
+    from ossicle.models.folders import SHIPPED, shipped_models
 
     names = shipped_models()
     for name in names:
@@ -127,8 +137,11 @@ def parts_of_spec(model: Mapping[str, Any]) -> Parts:
     from ossicle.chat.tokenizer import TokenizerSpec
     from ossicle.encoders import encoders
     from ossicle.models.config import OssicleAudioConfig
+    from ossicle.models.folders import model_folder
     from ossicle.spec import build_options
 
+    if "base" in model:
+        return parts_of_folder(model_folder(model["base"]))[1]
     cls, options = build_options(encoders, model["encoder"], "model.encoder")
     encoder = {"type": cls.type_name, **cls.resolve(options).model_dump(mode="json")}
     audio = OssicleAudioConfig(encoder=encoder, projector=dict(model["projector"]))

@@ -22,7 +22,7 @@ def show_model_tokens(ref: str) -> None:
     from ossicle.chat import Conversation, assistant, user
     from ossicle.chat.renderer import Renderer
     from ossicle.commands.show import parts_of_folder
-    from ossicle.models.load import model_folder
+    from ossicle.models.folders import model_folder
 
     folder = model_folder(ref)
     _, parts = parts_of_folder(folder)
@@ -42,12 +42,15 @@ def show_recipe_tokens(recipe: "Recipe") -> None:
     from ossicle.commands.show import parts_of_spec
     from ossicle.data import make_mixture
     from ossicle.data.keys import key_of
+    from ossicle.models.folders import model_folder
 
     stage = recipe.stages[0]
     mixture = make_mixture(stage.data, f"stages.{stage.name}.data", seed=key_of(recipe.seed, stage.name))
     parts = parts_of_spec(recipe.model)
-    if "id" in recipe.model["language_model"]:
-        tokenizer: Any = AutoTokenizer.from_pretrained(recipe.model["language_model"]["id"])
+    if "base" in recipe.model:
+        tokenizer: Any = AutoTokenizer.from_pretrained(model_folder(recipe.model["base"]))
+    elif "id" in recipe.model["language_model"]:
+        tokenizer = AutoTokenizer.from_pretrained(recipe.model["language_model"]["id"])
         tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
     else:
         texts = itertools.islice(mixture.texts(_TEXTS), _TEXTS)

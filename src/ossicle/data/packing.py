@@ -32,6 +32,8 @@ class Packed:
     """Row and position of the token before each trained one, [N] both."""
     targets: Tensor
     """The trained tokens, [N]."""
+    row_of_target: Tensor
+    """Which row of the batch each of them is from, [N]."""
 
     def allowed(self) -> Tensor:
         """Which token sees which, [P, 1, L, L]. Padding sees itself, so that no softmax is empty."""
@@ -54,6 +56,7 @@ def pack(batch: Batch, *, pad_id: int, shared: bool = True) -> Packed:
     window_of_slot: list[int] = []
     before: list[tuple[int, int]] = []
     targets: list[int] = []
+    row_of_target: list[int] = []
     for place, numbers in enumerate(groups.values()):
         first = batch.rows[numbers[0]]
         start = first.prefix
@@ -70,6 +73,7 @@ def pack(batch: Batch, *, pad_id: int, shared: bool = True) -> Packed:
                 if row.trained[token]:
                     before.append((place, stands[token - 1]))
                     targets.append(row.ids[token])
+                    row_of_target.append(number)
         ids.append(joined)
         positions.append(at)
         segments.append(part)
@@ -81,6 +85,7 @@ def pack(batch: Batch, *, pad_id: int, shared: bool = True) -> Packed:
         tuple(window_of_slot),
         (rows_N, positions_N),
         torch.tensor(targets, dtype=torch.long),
+        torch.tensor(row_of_target, dtype=torch.long),
     )
 
 

@@ -18,6 +18,7 @@ from ossicle.chat.renderer import Renderer
 from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
 from ossicle.encoders import encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
+from ossicle.models.folders import model_folder, weights_file, weights_of
 from ossicle.models.lalm import LALM, build_audio
 from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
 from ossicle.projectors import projectors
@@ -40,6 +41,16 @@ class ModelSpec(BaseModel):
     tokenizer: TokenizerSpec = TokenizerSpec()
     """Used only when the language model is made from scratch."""
     integration: str = "prompt"
+
+
+class BaseSpec(BaseModel):
+    """A trained model to go on from: all of it, the tokenizer included, instead of parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    base: str
+    """A model's name (``tiny``), its folder, or the folder of a finished training run."""
+    weights: str | None = None
+    """SHA-256 of its weights; a recipe that is run writes it down, so that it says from what it began."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +110,17 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
     """Make a model from its spec.
 
     Args:
-        spec: see :class:`ModelSpec`.
+        spec: see :class:`ModelSpec`, or :class:`BaseSpec` to go on from a trained model.
         texts: what a tokenizer made from scratch is trained on.
 
     Raises:
         SpecError: an unknown component or option.
         ModelError: pretrained weights cannot be loaded.
     """
+    if "base" in spec:
+        bundle = load_bundle(base_folder(BaseSpec.model_validate(dict(spec))))
+        bundle.model.train()
+        return bundle
     parsed = ModelSpec.model_validate(dict(spec))
     audio = _resolve_audio(parsed)
     if "id" in parsed.language_model:
@@ -132,6 +147,17 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
         model.model.language_model.load_state_dict(pretrained.model.state_dict())
         model.lm_head.load_state_dict(pretrained.lm_head.state_dict())
     return _bundle(model, tokenizer)
+
+
+def base_folder(spec: BaseSpec) -> Path:
+    """Where the model to go on from lies. Raises ModelError if it is not there, or no longer what it was."""
+    folder = model_folder(spec.base)
+    if spec.weights is not None and weights_of(folder) != spec.weights:
+        raise ModelError(
+            f"model.base: {spec.base} has other weights than those this recipe began from ({spec.weights[:12]}); "
+            "give the folder of those, or leave model.weights out."
+        )
+    return folder
 
 
 def _resolve_audio(spec: ModelSpec) -> OssicleAudioConfig:
@@ -247,8 +273,7 @@ def load_bundle(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype =
         raise ModelError(f"{folder} holds a {raw.get('model_type')!r} model, not one made by Ossicle.")
     if raw.get("format_version", 1) > FORMAT_VERSION:
         raise ModelError(f"{folder} was written by a newer Ossicle (format {raw['format_version']}); upgrade Ossicle.")
-    if not (folder / "model.safetensors").is_file():
-        raise ModelError(f"{folder} has no model.safetensors; it is incomplete, copy or train it again.")
+    weights_file(folder)
     with _no_bars():
         model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
     return _bundle(model, AutoTokenizer.from_pretrained(folder))

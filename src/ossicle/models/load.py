@@ -1,38 +1,13 @@
 """A name or a folder → something that answers."""
 
-from pathlib import Path
-
 import torch
 
 from ossicle.models.build import load_bundle
+from ossicle.models.folders import model_folder
 from ossicle.models.local import Local, LongAudio
-from ossicle.support.errors import ModelError, nearest
+from ossicle.support.errors import ModelError
 
-SHIPPED = Path(__file__).parent / "shipped"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def shipped_models() -> list[str]:
-    """Names of the models inside the package."""
-    return sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
-
-
-def model_folder(ref: str) -> Path:
-    """Where the model called ``ref`` lies.
-
-    Raises:
-        ModelError: neither a shipped model nor a folder.
-    """
-    if (SHIPPED / ref / "config.json").is_file():
-        return SHIPPED / ref
-    folder = Path(ref)
-    if not folder.is_dir():
-        names = shipped_models()
-        raise ModelError(
-            f"there is no model {ref!r}.{nearest(ref, names)} Give one of {', '.join(names)}, or the folder of a model."
-        )
-    # A training run holds its finished model in a folder of its own.
-    return folder / "model" if (folder / "model" / "config.json").is_file() else folder
 
 
 def load(ref: str = "tiny", *, device: str = "cpu", dtype: str = "float32", long_audio: LongAudio = "window") -> Local:

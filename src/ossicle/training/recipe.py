@@ -81,7 +81,8 @@ class Recipe(Spec):
     name: str = "model"
     seed: int = 0
     model: dict[str, Any]
-    """Encoder, projector, language model: see ``ossicle.models.ModelSpec``."""
+    """Encoder, projector, language model: see ``ossicle.models.ModelSpec``; or ``{base: tiny}``, a trained model to go
+    on from."""
     stages: tuple[Stage, ...] = Field(min_length=1)
 
     @field_validator("stages")

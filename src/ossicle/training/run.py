@@ -23,6 +23,8 @@ from ossicle.data.mixture import Mixture, make_mixture
 from ossicle.data.source import sources
 from ossicle.encoders import encoders
 from ossicle.models import Bundle, ModelSpec, build, save
+from ossicle.models.build import BaseSpec, base_folder
+from ossicle.models.folders import weights_of
 from ossicle.projectors import projectors
 from ossicle.registry import Registry
 from ossicle.spec import build_options, dump_yaml, first_difference, read_yaml, validate
@@ -178,9 +180,7 @@ class _Prepare:
 def resolve(recipe: Recipe) -> Recipe:
     """The recipe with every option of every component written out, so that it still says the same once a default
     changes. Raises SpecError for a component or option that does not exist."""
-    model = validate(ModelSpec, recipe.model, "model").model_dump(mode="json")
-    for part, registry in (("encoder", encoders), ("projector", projectors)):
-        model[part] = _resolved(registry, model[part], f"model.{part}")
+    model = _resolved_model(recipe.model)
     stages = []
     for stage in recipe.stages:
         where = f"stages.{stage.name}"
@@ -190,6 +190,21 @@ def resolve(recipe: Recipe) -> Recipe:
         objective = wanted if isinstance(stage.objective, list) else wanted[0]
         stages.append(stage.model_copy(update={"data": data, "objective": objective}))
     return recipe.model_copy(update={"model": model, "stages": tuple(stages)})
+
+
+def _resolved_model(given: Mapping[str, Any]) -> dict[str, Any]:
+    if "base" in given:
+        if others := sorted(given.keys() - BaseSpec.model_fields):
+            raise SpecError(
+                f"model: base takes a whole model, so {', '.join(others)} must go; "
+                f"on the command line: 'model={{base: {given['base']}}}'."
+            )
+        base = validate(BaseSpec, given, "model")
+        return base.model_copy(update={"weights": weights_of(base_folder(base))}).model_dump(mode="json")
+    model = validate(ModelSpec, given, "model").model_dump(mode="json")
+    for part, registry in (("encoder", encoders), ("projector", projectors)):
+        model[part] = _resolved(registry, model[part], f"model.{part}")
+    return model
 
 
 def _resolved(registry: Registry[Any], mapping: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Questions that offer their answers: this or that, and multiple choice with letters."""
 
-# ruff: noqa: E501 - one template, one line
-
 from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
@@ -10,106 +8,13 @@ from ossicle.synthesis.questions.counting import COUNT
 from ossicle.synthesis.questions.facts import SPOKEN_KINDS, Facts, Question
 from ossicle.synthesis.questions.family import Say, family
 from ossicle.synthesis.questions.order import FIRST, first_event
-from ossicle.synthesis.questions.phrasing import named, named_alike, phrases
+from ossicle.synthesis.questions.phrasing import named, named_alike, wordings
 from ossicle.synthesis.questions.speech import DIGIT, EMOTION, KEYWORD, feeling, only
 from ossicle.synthesis.questions.which import INSTRUMENT, LABEL
 
-EITHER = phrases(
-    """
-    (is|was) (it|this|that|the sound|the noise) {xs} [<in>]
-    (is|was) {xs} (heard|audible|present|there|in it|what you hear) [<in>]
-    (do|did|can) (you|we|one) <hear> {xs} [<in>]
-    is there {xs} [<in>]
-    (what|which) (is|was) (heard|it|this|there|audible|present) [<in>] , {xs}
-    (what|which) (do|can) you hear [<in>] , {xs}
-    (which|which one|which of these|what) (is it|is heard|do you hear|occurs|is present|is it in <rec>) : {xs}
-    which of (these|the following|them) (is heard|do you hear|is it|is present|occurs) [<in>] : {xs}
-    does (<rec>|it|this) (contain|have|include) {xs}
-    <tell> (if|whether) (it is|this is|you hear|there is) {xs} [<in>]
-    (pick|choose|select|choose one|pick one) : {xs}
-    (decide|choose) between {xs_and}
-    between {xs_and} , (which|what) (is it|is heard|do you hear|is present) [<in>]
-    {xs}
-    {xs} : which (is it|is heard|one|do you hear) [<in>]
-    {xs} , (what|which) (is it|is heard|do you hear) [<in>]
-    (which|what) (sound|noise) is (it|this|heard) [<in>] , {xs}
-    would you say (it is|this is|you hear) {xs}
-    (sound|answer) : {xs}
-    (is|was) that {xs} [<in>]
-    one of these is heard [<in>] , which [one] : {xs}
-    (does|did) {xs} (occur|happen|sound|appear) [<in>]
-    what (does it|does this|does <rec>) (sound like|contain) , {xs}
-    (which|what) of (the two|these two|the two sounds|the following) (is|was|can be) (heard|audible|present|recorded|it) [<in>] , {xs}
-    (what|which) (was|has been) (recorded|captured|heard) [<in>] , {xs}
-    is what (you hear|is heard|is recorded) {xs}
-    (has|was) <rec> (captured|recorded|got) {xs}
-    (tell|say) which (one|of the two|one it is) : {xs}
-    (choose|pick|select|decide) (which is heard|what you hear|which one it is|the right one|the right answer) : {xs}
-    which of these (sounds|words|labels) (fits|matches|is right|is correct|is heard) : {xs}
-    do you think (it is|this is|that is) {xs}
-    (which|what) is more likely [<in>] , {xs}
-    which label (fits|is right|is correct|suits <rec>) : {xs}
-    (could|might) (it|this|that) be {xs}
-    (this|it) is {xs} , which [one] [is it]
-    (what|which) (did|do) you (hear|notice|recognise) : {xs}
-""",
-    """
-    I can't decide if it's {xs}. What do you say?
-    Make up your mind: {xs}?
-    What reaches the ear, {xs}?
-    Only one of them was recorded. {xs}?
-    What has the microphone caught: {xs}?
-    Would you go for {xs}?
-    Out of {xs_and}, which one made it into the clip?
-    Settle a bet: {xs}?
-    Which fits better, {xs}?
-    Could we be dealing with {xs}?
-    The right answer is one of these. {xs}?
-    Which of the candidates matches: {xs}?
-    Take your pick - {xs}?
-    Say what you hear, {xs}.
-    In this recording, is it {xs} that we hear?
-    Which one of them can be heard, {xs}?
-    What is it that the audio has, {xs}?
-    So what was it then, {xs}?
-""",
-)
+EITHER = wordings("either")
 
-EITHER_FEELING = phrases(
-    """
-    (is|was) the (speaker|person|voice|talker) {xs} [<in>]
-    does the (speaker|person|voice|talker) (sound|feel|seem|appear) {xs} [<in>]
-    (does|is) (he|she) {xs} [<in>]
-    (what|how) does the (speaker|person) (feel|sound) [<in>] , {xs}
-    (which|what) (emotion|mood|feeling) (is it|is heard|does the speaker have|do you hear) [<in>] , {xs}
-    <tell> (if|whether) the (speaker|person) (is|sounds|feels) {xs} [<in>]
-    {xs}
-    {xs} : which (emotion|mood|feeling) (is it|is heard)
-    (emotion|mood) : {xs}
-    (is this|is it) {xs} [<in>]
-    is the (emotion|mood|tone|feeling) {xs} [<in>]
-    would you say the (speaker|person|voice) is {xs}
-    between {xs_and} , (which|what) is the (emotion|mood|speaker's mood)
-    (how|what) (would you say|do you think) the speaker (feels|is) : {xs}
-    (which|what) (is|describes) the (speaker's mood|speaker's emotion|mood|emotion|state of the speaker) [<in>] , {xs}
-    (has|is) the (person|speaker|man or woman) (speaking|talking) {xs}
-    (choose|pick|select) the (emotion|mood|feeling) : {xs}
-    (judging by|from) the voice , is the speaker {xs}
-    (was|is) (this|it) (said|spoken) by someone (who is|feeling) {xs}
-    (which|what) of (these|the following) (emotions|moods) (is it|fits|is heard|does the speaker have) : {xs}
-    (emotionally|by the tone) , is (it|the speaker) {xs}
-""",
-    """
-    What fits the voice better: {xs}?
-    Do they come across as {xs}?
-    Which affect is it: {xs}?
-    How is the talker's state best put, {xs}?
-    Would this person be {xs}?
-    Which mood is the speaker in: {xs}?
-    Is the feeling in this voice {xs}?
-    Say how the speaker feels, {xs}.
-""",
-)
+EITHER_FEELING = wordings("either_feeling")
 
 FEELINGS = {
     "anger": "angry",
@@ -179,50 +84,7 @@ def either(facts: Facts, rng: Random, say: Say) -> Question | None:
     return Question("either", text, f"{fact.label}.", (fact.label,), tuple(options), keep=tuple(asked))
 
 
-HEARD = phrases(
-    """
-    which of (these|the following|the options|the following sounds|these sounds) (is|can be|was) (heard|present|audible|in it) [<in>]
-    which (option|answer|one|alternative|choice) is (right|correct|true|heard)
-    which (sound|option) is (heard|present|audible|there) [<in>]
-    what (is heard|do you hear|can be heard) [<in>]
-    (choose|pick|select|mark) the (right|correct|true) (option|answer|one|sound|alternative)
-    (choose|pick|select|mark) (what you hear|the sound you hear|the sound that is heard|what is heard) [<in>]
-    which of (these|the following) do you <hear> [<in>]
-    what does <rec> contain
-    (one|only one) of these is heard , which
-    which of (these|the following) (does <rec> contain|is it|is in <rec>)
-    which of the (options|following options|options below|answers|choices|alternatives|following choices) (is|fits|matches|describes) (correct|right|best|true|the audio|<rec>|what you hear)
-    which (option|choice|answer|alternative) [best] (fits|matches|describes) (<rec>|what is heard|what you hear|the sound)
-    (which|what) (one|sound) (of these|of the following|from the list|in the list) (is heard|do you hear|is present|can be heard|is audible) [<in>]
-    (choose|select|pick|mark|give|find) the (best|correct|right|matching|fitting) (option|answer|choice|letter|label|one) [for <rec>]
-    (multiple choice|quiz) : (what is heard|what do you hear|which sound is it|which is it)
-    (from|out of|among) (these|the following|the options|the list) , (which|what) (is heard|do you hear|is in <rec>|is present)
-    which (label|name|sound) (below|of these|of the following) (fits|is right|belongs to <rec>|matches|is correct)
-    what sound (is heard|do you hear|is this|is it) [<in>] ? (choose|pick|select) one
-    what (was|is) (recorded|captured|heard) [<in>]
-    (answer|solve) the (multiple choice|multiple-choice) question : (what is heard|which sound do you hear)
-""",
-    """
-    Tick the option that matches the audio.
-    Which letter belongs to what is sounding?
-    Pick the fitting entry from the list.
-    Only one of the lines below is true. Which?
-    Find the option that the recording bears out.
-    What fits best?
-    Exam question: what was recorded?
-    Quiz: what is this?
-    Go for the best match.
-    Select one entry.
-    Which of the candidates is to be found in the sound?
-    Consider the options and settle on one.
-    The correct entry is...?
-    Which of the listed sounds can you hear in the recording?
-    Say which option is the one that you hear.
-    What do you hear? Pick the right one of these.
-    Which one of the following was recorded?
-    Select the correct answer to what is heard.
-""",
-)
+HEARD = wordings("heard")
 
 
 class Stem(NamedTuple):

@@ -104,16 +104,53 @@ _MATTERS = frozenset(
         "words",
     )
 )
+_ONSETS = (
+    "",
+    "b",
+    "br",
+    "c",
+    "ch",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "r",
+    "s",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+)
+_VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ee", "ou", "oo", "y")
+_CODAS = ("", "", "", "b", "ck", "d", "l", "m", "n", "nd", "ng", "nt", "p", "r", "rd", "s", "st", "t", "x")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def perturb(text: str, rng: Random, keep: Iterable[str] = ()) -> str:
-    """``text`` with random case, punctuation, dropped and added filler words, now and then a typo.
+    """``text`` with random case, punctuation, dropped and added filler words, now and then a typo or a word that nobody
+    knows, alone or a whole sentence of them.
 
     ``keep`` are substrings left as they are (labels, option lists); anything with a digit, a quote
     or an option letter is left alone as well. For training only.
     """
     kept = [piece for piece in sorted(set(keep), key=len, reverse=True) if piece]
+    draw = rng.random()
+    before = f"{_unknown(rng)}{rng.choice((':', ',', '.', '?', '!'))} " if draw < 0.15 else ""
+    after = f" {_unknown(rng)}{rng.choice(('.', '?', '!', ''))}" if 0.1 < draw < 0.2 else ""
+    return f"{before}{_changed(text, rng, kept)}{after}"
+
+
+def _changed(text: str, rng: Random, kept: list[str]) -> str:
     if not kept:
         return _rough(text, rng)
     pattern = "(" + "|".join(rf"(?<!\w){re.escape(piece)}(?!\w)" for piece in kept) + ")"
@@ -139,6 +176,8 @@ def _rough(text: str, rng: Random, case: float | None = None, last: bool = True)
                 pieces[i + 1] = "" if i == 0 else pieces[i + 1]
         elif len(bare) > 4 and bare not in _MATTERS and rng.random() < 0.02:
             pieces[i] = _typo(word, rng)
+        elif len(bare) > 3 and bare not in _MATTERS and rng.random() < 0.03:
+            pieces[i] = f"{_made_up(rng)}{word[len(word.rstrip('?.,!:')) :]}"
         elif len(pieces) > 3 and i > 0 and rng.random() < 0.02:
             pieces[i] = f"{_filler(rng)} {word}"
     out = re.sub(r"  +", " ", "".join(pieces))
@@ -163,7 +202,15 @@ def _ending(text: str, rng: Random) -> str:
 def _filler(rng: Random) -> str:
     if rng.random() < 0.75:
         return rng.choice(_FILLERS)
-    return "".join(rng.choice(_LETTERS) for _ in range(rng.randint(2, 7)))
+    return _made_up(rng)
+
+
+def _unknown(rng: Random) -> str:
+    return " ".join(_made_up(rng) for _ in range(rng.randint(1, 5)))
+
+
+def _made_up(rng: Random) -> str:
+    return "".join(rng.choice(part) for _ in range(rng.choice((1, 1, 2, 2, 3))) for part in (_ONSETS, _VOWELS, _CODAS))
 
 
 def _typo(word: str, rng: Random) -> str:

@@ -1,17 +1,19 @@
 """Small grammars from which a question's many wordings grow.
 
-A template is words with ``(this|that)`` choices, ``[maybe|perhaps]`` optional choices, ``{x}``
-slots and ``<rec>`` shared pieces; one template per line makes a Grammar. Final punctuation
-and capitals are put on afterwards, so that all of it is in one place.
+They are written down in ``wordings/``. A template is words with ``(this|that)`` choices, ``[maybe|perhaps]`` optional
+choices, ``{x}`` slots and ``<rec>`` shared pieces; one template per line makes a Grammar. Final punctuation and
+capitals are put on afterwards, so that all of it is in one place.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+_FOLDER = Path(__file__).parent / "wordings"
 SHARED = {
     "rec": "the recording|this recording|the clip|this clip|the audio|this audio|the audio clip|"
     "the sound clip|the file|this file|the audio file|the sample|the track|this take|the excerpt|"
@@ -102,7 +104,8 @@ class Grammar:
         """One wording, without final punctuation and capital."""
         words: list[str] = []
         _expand(rng.choice(self.templates), rng.random, slots, words)
-        return " ".join(words).replace(" ,", ",").replace(" ?", "?").replace(" .", ".").replace(" :", ":")
+        text = re.sub(r" (?=[,.?!:])", "", " ".join(words))
+        return re.sub(r"(?<=[.?!] )[a-z]", lambda first: first[0].upper(), text)
 
     def __add__(self, other: "Grammar") -> "Grammar":
         return Grammar(f"{self.source}\n{other.source}")
@@ -126,9 +129,24 @@ class Phrases(NamedTuple):
     test: tuple[str, ...]
 
 
-def phrases(train: str, test: str) -> Phrases:
-    """Phrases from two blocks of lines: templates, and plain wordings with ``{slots}``."""
-    return Phrases(Grammar(train), tuple(line.strip() for line in test.strip().splitlines() if line.strip()))
+def wordings(name: str) -> Phrases:
+    """Phrases from ``wordings/NAME.txt``: templates, then, after :data:`HELD_OUT`, plain wordings with ``{slots}``."""
+    train, test = _lines(name, HELD_OUT)
+    return Phrases(Grammar("\n".join(train)), tuple(test))
+
+
+HELD_OUT = "# held out for testing"
+
+
+def _lines(name: str, *marks: str) -> list[list[str]]:
+    """The lines of ``wordings/NAME.txt``, parted where a line is one of ``marks``."""
+    parts: list[list[str]] = [[]]
+    for line in (_FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines():
+        if line in marks:
+            parts.append([])
+        elif line.strip():
+            parts[-1].append(line.strip())
+    return parts
 
 
 _IMPERATIVE = frozenset(
@@ -201,64 +219,18 @@ _IMPERATIVE = frozenset(
         "predict",
     )
 )
-_OPENINGS = (
-    "question:",
-    "listen:",
-    "listen carefully:",
-    "quick question:",
-    "tell me:",
-    "please tell me:",
-    "hey,",
-    "ok,",
-    "according to the recording,",
-    "according to the audio,",
-    "in this clip,",
-    "in this recording,",
-    "in the audio,",
-    "based on the recording,",
-    "from what you hear,",
-    "listening to the clip,",
-    "after listening to the recording,",
-    "having heard this,",
-    "judging by the sound,",
-    "going by the audio,",
-    "hello,",
-    "hi,",
-    "now,",
-    "one question:",
-    "please answer:",
-    "I have a question:",
-    "q:",
-    "in the given audio,",
-    "in the following recording,",
-    "so,",
-    "here is a recording:",
-    "using only the audio:",
-    "next:",
-)
-_CLOSINGS = (
-    "please",
-    "thanks",
-    "thank you",
-    "answer briefly",
-    "be brief",
-    "keep it short",
-    "answer in a few words",
-    "just the answer",
-    "in short",
-    "answer please",
-    "a short answer is enough",
-    "reply briefly",
-)
+(_OPENINGS,) = _lines("openings")
+(_CLOSINGS,) = _lines("closings")
 
 
 def dress(text: str, rng: Random) -> str:
     """A wording as a whole utterance: punctuation, capital, at times an opening or a closing."""
     mark = "." if text.split(" ", 1)[0].lower().rstrip(",") in _IMPERATIVE else "?"
     draw = rng.random()
-    if draw < 0.10:
-        text = f"{rng.choice(_OPENINGS)} {text}"
-    if 0.08 < draw < 0.14:
+    if draw < 0.18:
+        opening = rng.choice(_OPENINGS)
+        text = f"{opening} {text[0].upper() + text[1:] if opening[-1] in '.!?' else text}"
+    if 0.14 < draw < 0.26:
         text = f"{text}{mark} {rng.choice(_CLOSINGS).capitalize()}"
         mark = "."
     style = rng.random()
