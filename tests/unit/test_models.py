@@ -19,6 +19,7 @@ from transformers import (
 from ossicle.audio import Audio
 from ossicle.batch import Batch
 from ossicle.chat import Conversation, Sampling, assistant, user
+from ossicle.encoders import Frames
 from ossicle.models import Local, build, load, load_bundle, save
 from ossicle.models.decoding import DecodeLoop
 from ossicle.support.errors import DataError, ModelError, SpecError
@@ -283,6 +284,21 @@ def test_a_published_encoder_and_language_model_are_composed_and_saved(published
     save(bundle, tmp_path / "model")
     again = Local(load_bundle(tmp_path / "model"), "composed").generate([chat], GREEDY)[0]
     assert (again.text, again.audio_tokens) == (said.text, said.audio_tokens) == (said.text, (13,))
+
+
+def test_a_clock_tells_equal_sounds_apart_by_when_they_are():
+    """Without it, the language model alone counts positions; with it, each token has its place in its window."""
+    plain, timed = random_bundle(), random_bundle(clock=True)
+    clock, projector = timed.model.model.clock, timed.model.model.multi_modal_projector
+    assert plain.model.state_dict().keys() == timed.model.state_dict().keys() - {"model.clock.share"}
+    still = Frames(torch.randn(1, 1, 32).expand(2, 40, 32), torch.tensor([40, 7]))
+    moved = clock(still).x_BFD
+    away = (moved - still.x_BFD).norm(dim=-1)
+    torch.testing.assert_close(away, 0.5 * still.x_BFD.norm(dim=-1))
+    assert torch.cdist(moved[0], moved[0])[~torch.eye(40, dtype=torch.bool)].min() > 0.1
+    torch.testing.assert_close(moved[1, :7], clock(Frames(still.x_BFD[1:, :7], torch.tensor([7]))).x_BFD[0])
+    assert any(clock.share is p for p in timed.model.parts()["projector"].parameters())
+    assert len(list(projector.parameters())) + 1 == len(list(timed.model.parts()["projector"].parameters()))
 
 
 def test_heads_that_look_for_what_is_like_themselves():

@@ -10,10 +10,8 @@ from ossicle.audio import Audio
 from ossicle.batch import Batch, Window
 from ossicle.chat import Conversation, assistant, user
 from ossicle.data.packing import pack
-from ossicle.encoders.base import Frames
-from ossicle.support.errors import DataError, SpecError
+from ossicle.support.errors import DataError
 from ossicle.training.objectives import Seen, objectives
-from ossicle.training.objectives.frame_facts import clear_moments
 from ossicle.training.objectives.frame_text import FrameTextOptions, contrast, truth
 from ossicle.training.objectives.next_token import length_weights, next_token_loss
 from random_bundle import random_bundle
@@ -220,60 +218,3 @@ def test_rows_that_cannot_be_aligned_or_learnt_say_so(bundle):
         make(bundle, "frame_text")(seen(bundle, untold))
     with pytest.raises(DataError, match="no row"):
         make(bundle, "next_token")(seen(bundle, bundle.preparer()(Conversation.of(user("?")), reply=True)))
-
-
-def facts_of(bundle, events):
-    """One row of 2 s with these events, and its number of audio tokens."""
-    one = row(bundle, events)
-    return one, one.audio_tokens[0]
-
-
-def test_moments_of_one_event_carry_its_onset_offset_and_number(bundle):
-    heard = [
-        {"label": "dog", "start_s": 0.0, "end_s": 0.5},
-        {"label": "dog", "start_s": 1.0, "end_s": 2.0},
-        {"label": "bell", "start_s": 1.5, "end_s": 2.0},
-    ]
-    window = Window("a", torch.zeros(8, 1), 0.0, 2.0)
-    places, weights, starts, ends, counts = clear_moments((window,), [heard], [8])
-    assert places == [(0, 0), (0, 1), (0, 4), (0, 5)]  # from 1.5 s on two sound at once
-    assert weights == [0.5] * 4
-    assert (starts, ends, counts) == ([0.0, 0.0, 1.0, 1.0], [0.5, 0.5, 2.0, 2.0], [2, 2, 2, 2])
-    later = Window("b", torch.zeros(8, 1), 30.0, 32.0)
-    assert clear_moments((later,), [[{"label": "dog", "start_s": 30.0, "end_s": 31.0}]], [8])[0] == []
-
-
-def test_a_token_that_carries_the_truth_costs_next_to_nothing(bundle):
-    """Tokens made of the truth's own embeddings, turned back, against random ones."""
-    objective = make(bundle, "frame_facts", max_time_s=3.0)
-    one, length = facts_of(bundle, [{"label": "dog", "start_s": 0.0, "end_s": 2.0, "tags": ["dog"]}])
-    embeddings = bundle.model.get_input_embeddings().weight.detach()
-    names = {"start": objective.time_ids[0], "end": objective.time_ids[20], "count": objective.count_ids[0]}
-    for name, token in names.items():
-        alone = make(
-            bundle, "frame_facts", max_time_s=3.0, sigma_s=0.01, **{other: float(other == name) for other in names}
-        )
-        with torch.no_grad():
-            alone.log_scale.fill_(4.5)
-        turn = torch.eye(len(embeddings[0])) if name == "start" else getattr(alone, name)
-        batch = seen(bundle, one)
-        batch.tokens = Frames((embeddings[token] @ turn.T).expand(1, length, -1), torch.tensor([length]))
-        carries = alone(batch)["loss"].item()
-        batch.tokens = Frames(torch.randn(1, length, len(turn)), torch.tensor([length]))
-        assert carries < 0.5 * alone(batch)["loss"].item()
-
-
-def test_facts_are_learnt_and_reach_the_encoder(bundle):
-    objective = make(bundle, "frame_facts", max_time_s=3.0)
-    one, _ = facts_of(bundle, [{"label": "dog", "start_s": 0.2, "end_s": 1.4, "tags": ["dog"]}])
-    loss = objective(seen(bundle, one))["loss"]
-    loss.backward()
-    assert all(p.grad is not None for p in bundle.model.model.multi_modal_projector.parameters())
-    bundle.model.zero_grad()
-    silent, _ = facts_of(bundle, [])
-    assert objective(seen(bundle, silent))["loss"].item() == 0
-
-
-def test_facts_need_a_vocabulary_with_times(bundle):
-    with pytest.raises(SpecError, match="no single token for each time up to 60 s"):
-        make(bundle, "frame_facts", max_time_s=60.0)

@@ -114,6 +114,7 @@ def _spec_of(config: Any) -> dict[str, Any]:
         "encoder": config.audio_config.encoder,
         "projector": config.audio_config.projector,
         "language_model": {"type": config.text_config.model_type},
+        "clock": config.clock,
     }
 
 
@@ -194,6 +195,8 @@ def _print_parts(parts: Parts, spec: Mapping[str, Any]) -> None:
     frames = encoder.num_frames(round(_PROBE_S * encoder.sample_rate))
     heard = [f"{encoder.sample_rate:,} Hz", f"up to {encoder.window_samples / encoder.sample_rate:g} s at once"]
     heard += [f"{frames / _PROBE_S:g} frames/s", f"{projector.num_tokens([frames]) / _PROBE_S:g} audio tokens/s"]
+    if spec.get("clock"):
+        heard.append("each with its place in time")
     print(f"hears {', '.join(heard)}")
     print(f"widths: {encoder.dim} → {parts.text_config.hidden_size}, vocabulary {parts.text_config.vocab_size:,}")
 

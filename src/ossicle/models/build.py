@@ -19,6 +19,7 @@ from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
 from ossicle.encoders import encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.folders import model_folder, weights_file, weights_of
+from ossicle.models.head import check_logits
 from ossicle.models.lalm import LALM, build_audio
 from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
 from ossicle.projectors import projectors
@@ -41,6 +42,9 @@ class ModelSpec(BaseModel):
     tokenizer: TokenizerSpec = TokenizerSpec()
     """Used only when the language model is made from scratch."""
     integration: str = "prompt"
+    clock: bool = False
+    """Add to every audio token where it stands in its window, as sinusoids of a learnt strength: for answers in
+    seconds."""
 
 
 class BaseSpec(BaseModel):
@@ -134,6 +138,7 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
         text_config=text_config,
         audio_token_id=tokenizer.convert_tokens_to_ids(AUDIO),
         integration=parsed.integration,
+        clock=parsed.clock,
         format_version=FORMAT_VERSION,
         tie_word_embeddings=bool(getattr(text_config, "tie_word_embeddings", True)),
         pad_token_id=tokenizer.pad_token_id,
@@ -144,8 +149,9 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
     if parsed.language_model.get("init") == "mimetic":
         mimetic_(model.model.language_model)
     if pretrained is not None:
-        model.model.language_model.load_state_dict(pretrained.model.state_dict())
-        model.lm_head.load_state_dict(pretrained.lm_head.state_dict())
+        model.model.language_model.load_state_dict(pretrained.base_model.state_dict())
+        model.lm_head.load_state_dict(pretrained.get_output_embeddings().state_dict())
+        check_logits(model, pretrained, parsed.language_model["id"])
     return _bundle(model, tokenizer)
 
 

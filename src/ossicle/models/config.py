@@ -32,6 +32,7 @@ class OssicleConfig(PreTrainedConfig):
         text_config: any causal language model of transformers.
         audio_token_id: the id that stands where a frame's token goes.
         integration: how sound enters; ``"prompt"`` puts it among the embeddings.
+        clock: whether audio tokens say where they stand in their window.
         format_version: of the checkpoint folder.
     """
 
@@ -44,6 +45,7 @@ class OssicleConfig(PreTrainedConfig):
         text_config: PreTrainedConfig | dict[str, Any] | None = None,
         audio_token_id: int = 1,
         integration: str = "prompt",
+        clock: bool = False,
         format_version: int = 1,
         **kwargs: Any,
     ) -> None:
@@ -56,5 +58,6 @@ class OssicleConfig(PreTrainedConfig):
         self.text_config = text_config
         self.audio_token_id = audio_token_id
         self.integration = integration
+        self.clock = clock
         self.format_version = format_version
         super().__init__(**kwargs)

@@ -3,7 +3,7 @@
 N rows · L tokens · W windows · T feature steps · D width · V vocabulary
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,9 @@ from transformers import AutoConfig, AutoModel, AutoModelForMultimodalLM, Genera
 from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
 
 from ossicle.encoders import Frames, encoders
+from ossicle.encoders.base import sinusoids
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
+from ossicle.models.head import embeddings_name, head_of, scaled
 from ossicle.projectors import projectors
 from ossicle.support.errors import DataError
 
@@ -49,12 +51,31 @@ def build_audio(config: OssicleAudioConfig, text_dim: int) -> tuple[nn.Module, n
     return encoder, projector_cls.of(options, encoder.dims, text_dim)
 
 
+class Clock(nn.Module):
+    """Adds to each audio token where it stands in its window: sinusoids, a learnt share of the token's own length.
+
+    An encoder that learns what a sound is learns to ignore when it is; this tells the language model, which else could
+    only count positions.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, tokens: Frames) -> Frames:
+        """The same tokens [B, K, D], later ones turned further."""
+        x_BKD = tokens.x_BFD
+        unit_KD = F.normalize(sinusoids(x_BKD.shape[1], x_BKD.shape[2]), dim=-1).to(x_BKD)
+        return Frames(x_BKD + self.share * x_BKD.norm(dim=-1, keepdim=True) * unit_KD, tokens.lengths_B)
+
+
 class OssicleModel(OssiclePreTrainedModel):
     """Embeddings in, hidden states out; no head."""
 
     def __init__(self, config: OssicleConfig) -> None:
         super().__init__(config)
         self.audio_tower, self.multi_modal_projector = build_audio(config.audio_config, config.text_config.hidden_size)
+        self.clock = Clock() if config.clock else nn.Identity()
         self.language_model = AutoModel.from_config(config.text_config)
         self.post_init()
 
@@ -76,7 +97,7 @@ class OssicleModel(OssiclePreTrainedModel):
         feature_lengths = feature_lengths.to(input_features.device)
         at_once = len(input_features) if torch.is_grad_enabled() else max(1, STEPS_AT_ONCE // input_features.shape[1])
         pieces = zip(input_features.split(at_once), feature_lengths.split(at_once), strict=True)
-        done = [self.multi_modal_projector(self.audio_tower(*piece)) for piece in pieces]
+        done = [self.clock(self.multi_modal_projector(self.audio_tower(*piece))) for piece in pieces]
         longest = max(tokens.x_BFD.shape[1] for tokens in done)
         x_WKD = torch.cat([F.pad(x_BFD, (0, 0, 0, longest - x_BFD.shape[1])) for x_BFD, _ in done])
         return Frames(x_WKD, torch.cat([lengths_B for _, lengths_B in done]))
@@ -152,20 +173,23 @@ def flatten_runs(tokens: Frames, audio_windows: Tensor | None = None) -> Tensor:
 class LALM(OssiclePreTrainedModel, GenerationMixin):
     """A large audio-language model: ``forward`` gives logits, ``generate`` is transformers'."""
 
-    _tied_weights_keys: ClassVar = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
-
     def __init__(self, config: OssicleConfig) -> None:
         super().__init__(config)
         self.model = OssicleModel(config)
-        text = config.text_config
-        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
+        self.lm_head = head_of(config.text_config)
+        table = embeddings_name(self.model.language_model)
+        self._tied_weights_keys = {"lm_head.weight": f"model.language_model.{table}.weight"}
         self.post_init()
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Last hidden states → logits, as the language model's family makes them."""
+        return scaled(self.lm_head(hidden), self.config.text_config)
 
     def parts(self) -> dict[str, nn.Module]:
         """The parts that a stage trains or freezes. The head belongs to the language model."""
         return {
             "encoder": self.model.audio_tower,
-            "projector": self.model.multi_modal_projector,
+            "projector": nn.ModuleList([self.model.multi_modal_projector, self.model.clock]),
             "language_model": nn.ModuleList([self.model.language_model, self.lm_head]),
         }
 
@@ -200,7 +224,7 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
             **kwargs,
         )
         keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        logits = self.lm_head(out.last_hidden_state[:, keep])
+        logits = self.logits(out.last_hidden_state[:, keep])
         loss = None
         if labels is not None:
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.text_config.vocab_size)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from ossicle.batch import Batch
 from ossicle.data.packing import Packed, pack
 from ossicle.encoders.base import Frames, Options
 from ossicle.models.lalm import LALM, flatten_runs
 from ossicle.registry import Registry
+from ossicle.training.sharing import additive, takes_any_mask
 
 if TYPE_CHECKING:
     from ossicle.models.build import Bundle
@@ -52,7 +52,7 @@ class Seen:
         if takes_any_mask(model.language_model):
             mask = packed.allowed().to(device)
             if model.language_model.config._attn_implementation == "eager":
-                mask = torch.zeros(mask.shape, device=device).masked_fill(~mask, torch.finfo(self.model.dtype).min)
+                mask = additive(mask, self.model.dtype)
         hidden_PLD = model(
             inputs_embeds=model.embed(packed.input_ids.to(device), audio_KD),
             attention_mask=mask,
@@ -60,17 +60,6 @@ class Seen:
             use_cache=False,
         ).last_hidden_state
         return hidden_PLD[packed.before[0].to(device), packed.before[1].to(device)]
-
-
-def takes_any_mask(language_model: PreTrainedModel) -> bool:
-    """Whether rows may share their beginning: full attention in every layer, by a kernel that takes a mask.
-
-    Recurrent and convolutional layers would carry one question into the next; flash attention knows padding only.
-    """
-    config = language_model.config
-    layers = set(getattr(config, "layer_types", None) or ("full_attention",))
-    stateful = getattr(language_model, "_is_stateful", False)
-    return config._attn_implementation in ("sdpa", "eager") and layers == {"full_attention"} and not stateful
 
 
 class Objective(nn.Module, abc.ABC):

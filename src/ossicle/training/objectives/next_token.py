@@ -1,8 +1,10 @@
 """Predict the next token of the reply."""
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from ossicle.encoders.base import Options
 from ossicle.support.errors import DataError
@@ -19,7 +21,11 @@ class NextTokenOptions(Options):
 
 
 def next_token_loss(
-    hidden_ND: Tensor, head: nn.Module, targets_N: Tensor, weights_N: Tensor | None = None, label_smoothing: float = 0.0
+    hidden_ND: Tensor,
+    head: Callable[[Tensor], Tensor],
+    targets_N: Tensor,
+    weights_N: Tensor | None = None,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """Weighted mean cross entropy of the tokens that are trained; only their logits are ever made."""
     logits_NV = head(hidden_ND).float()
@@ -49,5 +55,5 @@ class NextToken(Objective):
         hidden_ND, options = seen.hidden_ND, self.options
         targets_N, row_of_target_N = (t.to(hidden_ND.device) for t in (seen.packed.targets, seen.packed.row_of_target))
         weights_N = length_weights(row_of_target_N, options.length_power)
-        loss = next_token_loss(hidden_ND, seen.model.lm_head, targets_N, weights_N, options.label_smoothing)
+        loss = next_token_loss(hidden_ND, seen.model.logits, targets_N, weights_N, options.label_smoothing)
         return {"loss": loss, "next_token": loss.detach()}

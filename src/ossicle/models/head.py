@@ -1,0 +1,54 @@
+"""What a language model does after its last hidden state: its own head, and how it scales logits."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from ossicle.support.errors import ModelError
+
+
+def head_of(text_config: Any) -> nn.Linear:
+    """A head of the shape that transformers gives this language model."""
+    with torch.device("meta"):
+        theirs = AutoModelForCausalLM.from_config(text_config).get_output_embeddings()
+    return nn.Linear(theirs.in_features, theirs.out_features, bias=theirs.bias is not None)
+
+
+def scaled(logits: Tensor, text_config: Any) -> Tensor:
+    """Logits as the family scales them: Cohere and Falcon H1 multiply, Granite divides, Gemma 2 caps."""
+    for name in ("logit_scale", "lm_head_multiplier"):
+        if (factor := getattr(text_config, name, None)) is not None:
+            logits = logits * factor
+    if (divisor := getattr(text_config, "logits_scaling", None)) is not None:
+        logits = logits / divisor
+    if (cap := getattr(text_config, "final_logit_softcapping", None)) is not None:
+        logits = torch.tanh(logits / cap) * cap
+    return logits
+
+
+def embeddings_name(language_model: nn.Module) -> str:
+    """Where a language model keeps its token embeddings, e.g. ``embed_tokens``."""
+    table = language_model.get_input_embeddings()
+    return next(name for name, module in language_model.named_modules() if module is table)
+
+
+@torch.inference_mode()
+def check_logits(ours: nn.Module, theirs: PreTrainedModel, name: str) -> None:
+    """Compare a composed model with the language model it was made from, on a few tokens.
+
+    Raises:
+        ModelError: the logits differ, so the family does something after its last hidden state that
+            :func:`scaled` doesn't know.
+    """
+    ids = torch.arange(6)[None] % theirs.config.vocab_size
+    was = ours.training
+    wanted, got = theirs.eval()(input_ids=ids).logits, ours.eval()(input_ids=ids).logits
+    ours.train(was)
+    away = float((got[..., : wanted.shape[-1]] - wanted).abs().max())
+    if away > 1e-3 * max(1.0, float(wanted.abs().max())):
+        raise ModelError(
+            f"the language model {name!r} ({theirs.config.model_type}) makes its logits in a way that Ossicle does not "
+            f"know: they differ from transformers' by {away:.2g}; please report the model type."
+        )

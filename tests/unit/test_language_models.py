@@ -1,0 +1,128 @@
+"""Language models of many families, from disk in their makers' layout: their own logits, tied or not, packed or not."""
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from ossicle.audio import Audio
+from ossicle.batch import Batch
+from ossicle.chat import Conversation, assistant, user
+from ossicle.models import build, load_bundle, save
+from ossicle.models.head import check_logits
+from ossicle.support.errors import ModelError
+from ossicle.training.objectives import Seen, objectives
+from ossicle.training.sharing import takes_any_mask
+from random_bundle import SPEC, random_bundle
+
+LLAMA_LIKE = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 256,
+}
+OPT = {"hidden_size": 32, "word_embed_proj_dim": 32, "ffn_dim": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+FAMILIES = {
+    "llama": {**LLAMA_LIKE, "tie_word_embeddings": False},
+    "qwen2": LLAMA_LIKE,
+    "qwen3": {**LLAMA_LIKE, "head_dim": 16, "tie_word_embeddings": True},
+    "mistral": LLAMA_LIKE,
+    "gemma2": {**LLAMA_LIKE, "head_dim": 16, "final_logit_softcapping": 3.0},
+    "granite": {**LLAMA_LIKE, "logits_scaling": 8.0, "embedding_multiplier": 12.0},
+    "cohere": {**LLAMA_LIKE, "logit_scale": 0.0625},
+    "phi": LLAMA_LIKE,
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 256},
+    "opt": {**OPT, "max_position_embeddings": 256},
+    "gpt_neox": {k: v for k, v in LLAMA_LIKE.items() if k != "num_key_value_heads"},
+    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 2},
+}
+SHARING = {"llama", "qwen2", "qwen3", "granite", "cohere", "phi", "gpt2", "gpt_neox", "opt"}
+"""Families whose rows are packed; the others fall back to rows of their own."""
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return random_bundle().tokenizer
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request, tokenizer, tmp_path_factory):
+    """(its name, transformers' model, the folder it was saved to, the model composed from that)"""
+    name = request.param
+    torch.manual_seed(0)
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
+    config = AutoConfig.for_model(name, vocab_size=len(tokenizer), **FAMILIES[name], **ids)
+    theirs = AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    folder = tmp_path_factory.mktemp("published") / name
+    theirs.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    bundle = build({**{k: SPEC[k] for k in ("encoder", "projector")}, "language_model": {"id": str(folder)}})
+    bundle.model.eval()
+    return name, theirs, bundle
+
+
+def sound(seconds, seed=0):
+    torch.manual_seed(seed)
+    return Audio.from_samples(0.1 * torch.randn(round(16_000 * seconds)).numpy(), 16_000)
+
+
+def rows_of(bundle):
+    prepare, one = bundle.preparer(), sound(0.7)
+    chats = [
+        Conversation.of(user(one, "What is it?"), assistant("A dog.")),
+        Conversation.of(user(one, "Is there a bell in it?"), assistant("No, there is no bell.")),
+        Conversation.of(user(sound(1.3, 4), "What is it?"), assistant("A bell.")),
+    ]
+    return [prepare(chat) for chat in chats]
+
+
+def test_logits_are_transformers_own(family):
+    _, theirs, bundle = family
+    ids = torch.tensor([bundle.renderer.encode_text("What is this? A dog, a bell, a knock.")])
+    with torch.inference_mode():
+        ours, wanted = bundle.model(input_ids=ids).logits, theirs(ids).logits
+        torch.testing.assert_close(ours[..., : wanted.shape[-1]], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_batch_is_as_its_rows_and_the_loss_is_theirs(family):
+    """Padded rows equal rows alone, and our loss of rows that may share a recording is that of rows apart."""
+    name, _, bundle = family
+    rows = rows_of(bundle)
+    batch = Batch.pack(rows)
+    inputs = batch.inputs(pad_id=bundle.pad_id)
+    labels = inputs["input_ids"].masked_fill(~batch.trained_mask(), -100)
+    with torch.inference_mode():
+        together = bundle.model(**inputs, labels=labels)
+        for index, row in enumerate(rows):
+            alone = bundle.model(**Batch.pack([row]).inputs(pad_id=bundle.pad_id)).logits[0]
+            torch.testing.assert_close(together.logits[index, : len(row.ids)], alone, rtol=1e-4, atol=1e-4)
+        cls = objectives.get("next_token")
+        ours = cls(cls.Options(), bundle)(Seen(bundle.model, batch, bundle.pad_id))["loss"]
+    torch.testing.assert_close(ours, together.loss, rtol=1e-4, atol=1e-4)
+    assert takes_any_mask(bundle.model.model.language_model) == (name in SHARING)
+
+
+def test_saved_and_loaded_the_logits_are_the_same(family, tmp_path):
+    _, theirs, bundle = family
+    save(bundle, tmp_path / "model")
+    again = load_bundle(tmp_path / "model")
+    ids = torch.tensor([bundle.renderer.encode_text("What is this?")])
+    with torch.inference_mode():
+        assert torch.equal(again.model(input_ids=ids).logits, bundle.model(input_ids=ids).logits)
+    table, head = again.model.get_input_embeddings().weight, again.model.lm_head.weight
+    assert (table.data_ptr() == head.data_ptr()) == bool(theirs.config.tie_word_embeddings)
+
+
+def test_logits_made_in_an_unknown_way_are_refused(family):
+    _, theirs, bundle = family
+    head = theirs.get_output_embeddings()
+    handle = head.register_forward_hook(lambda module, given, out: out * 1.5 + 1)
+    try:
+        with pytest.raises(ModelError, match=r"in a way that Ossicle does not know: they differ .* by"):
+            check_logits(bundle.model, theirs, "odd")
+    finally:
+        handle.remove()
