@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ossicle import __version__
-from ossicle.support.errors import OssicleError
+from ossicle.support.errors import OssicleError, SpecError
 
 # Plain help: rich would cost half of the 0.3 s in which help has to appear.
 app = typer.Typer(
@@ -158,13 +158,30 @@ def train(
 
 @app.command()
 def show(
-    what: Annotated[str, typer.Argument(metavar="RECIPE|MODEL", help="A YAML file, a model's name or its folder.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE|MODEL|components", help="A YAML file, a model's name or its folder; or what there is."
+        ),
+    ],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY.KEY=VALUE]...", help="Change the recipe.", show_default=False)
     ] = None,
     tokens: Annotated[bool, typer.Option("--tokens", help="Print a conversation as ids; trained ones marked.")] = False,
+    cost: Annotated[bool, typer.Option("--cost", help="With components: count each encoder's operations.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With components: print one JSON object.")] = False,
 ) -> None:
-    """The parts of a recipe or model: sizes, rates, what is trained. Loads no weights."""
+    """The parts of a recipe or model: sizes, rates, what is trained. Loads no weights.
+
+    ossicle show components: every encoder, projector and integration that a recipe can name.
+    """
+    if what == "components" and not (overrides or tokens):
+        from ossicle.commands.components import show_components
+
+        show_components(cost=cost, as_json=json)
+        return
+    if cost or json:
+        raise SpecError("--cost and --json go with: ossicle show components.")
     from ossicle.commands.show import show as command
 
     command(what, overrides or [], tokens=tokens)

@@ -53,7 +53,7 @@ def test_commands_on_the_pages_are_ones_that_exist():
     commands = get_command(app).commands
     seen = 0
     for page in PAGES:
-        for line in "".join(blocks(page, "sh")).splitlines():
+        for line in "".join(blocks(page, "sh")).replace("\\\n", "").splitlines():
             if line.startswith("ossicle "):
                 name, *words = shlex.split(line, comments=True)[1:]
                 commands[name].make_context(name, words, resilient_parsing=False)

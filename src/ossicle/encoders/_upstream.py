@@ -46,6 +46,11 @@ class Upstream(Encoder):
         self.config = self.config_of(options)
 
     @classmethod
+    def reference(cls) -> "Upstream":
+        """Of the sizes that transformers has for it by default."""
+        return cls(cls.Options(config={}))
+
+    @classmethod
     def config_of(cls, options: UpstreamOptions) -> PreTrainedConfig:
         """The sizes, from the options themselves or from what is published."""
         given = options.config if options.config is not None else cls.published(options.id)

@@ -11,5 +11,6 @@ class AudioFlamingo3(Tower):
     """25 frames per second."""
 
     config_class, model_class = AudioFlamingo3EncoderConfig, AudioFlamingo3Encoder
+    licence = "NVIDIA OneWay Noncommercial"
     whole, tower = "audioflamingo3", "audio_tower"
     masked = True

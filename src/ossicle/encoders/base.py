@@ -53,6 +53,8 @@ class Encoder(nn.Module, abc.ABC):
     """Longest stretch that one forward takes."""
     spectral: bool = True
     """Whether features are bands over time [T, M], which SpecAugment may mask."""
+    licence: ClassVar[str | None] = None
+    """Of the weights that its authors publish; None where there are none."""
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -68,6 +70,11 @@ class Encoder(nn.Module, abc.ABC):
     @abc.abstractmethod
     def tiny(cls) -> "Encoder":
         """A real but tiny instance for tests."""
+
+    @classmethod
+    def reference(cls) -> "Encoder | None":
+        """The size to speak of, of random weights; None for an encoder that is made of others."""
+        return cls(cls.Options())
 
     @classmethod
     def resolve(cls, options: BaseModel) -> BaseModel:

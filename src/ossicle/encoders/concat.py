@@ -62,6 +62,10 @@ class Concat(Encoder):
         return cls(ConcatOptions(encoders=[{"type": e.type_name, **e.options.model_dump(mode="json")} for e in small]))
 
     @classmethod
+    def reference(cls) -> None:
+        """None: it is as large as what it is made of."""
+
+    @classmethod
     def resolve(cls, options: ConcatOptions) -> ConcatOptions:
         """With the options of each written out."""
         found = tuple(resolved(spec, f"encoder (concat).encoders.{i}") for i, spec in enumerate(options.encoders))

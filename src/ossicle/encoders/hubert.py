@@ -11,3 +11,4 @@ class Hubert(Waveform):
     """50 frames per second from samples at 16 kHz."""
 
     config_class, model_class = HubertConfig, HubertModel
+    licence = "Apache-2.0"

@@ -58,6 +58,10 @@ class Layers(Encoder):
         return cls(LayersOptions(encoder={"type": small.type_name, **small.options.model_dump(mode="json")}))
 
     @classmethod
+    def reference(cls) -> None:
+        """None: it is as large as what it is made of."""
+
+    @classmethod
     def resolve(cls, options: LayersOptions) -> LayersOptions:
         """With the inner encoder's options written out."""
         return options.model_copy(update={"encoder": resolved(options.encoder, "encoder (layers).encoder")})

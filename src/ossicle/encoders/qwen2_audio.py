@@ -11,5 +11,6 @@ class Qwen2Audio(Tower):
     """25 frames per second."""
 
     config_class, model_class = Qwen2AudioEncoderConfig, Qwen2AudioEncoder
+    licence = "Apache-2.0"
     whole, tower = "qwen2_audio", "audio_tower"
     masked = True

@@ -11,5 +11,6 @@ class Voxtral(Tower):
     """50 frames per second."""
 
     config_class, model_class = VoxtralEncoderConfig, VoxtralEncoder
+    licence = "Apache-2.0"
     whole, tower = "voxtral", "audio_tower"
     pooled = False
