@@ -73,17 +73,26 @@ def _show_recipe(recipe: "Recipe") -> None:
         _print_parts(parts, recipe.model)
         if "id" not in recipe.model["language_model"]:
             print("\ntokenizer: made from the recipe's own texts, at most as large as counted here")
-    _print_stages(recipe, parts.counts())
+    _print_stages(recipe, parts)
 
 
-def _print_stages(recipe: "Recipe", counts: Mapping[str, int]) -> None:
+def _print_stages(recipe: "Recipe", parts: Parts) -> None:
+    from ossicle.training.lora import adapter_size
+
+    counts = parts.counts()
     for number, stage in enumerate(recipe.stages, 1):
-        trained = [name for name in counts if stage.train.get(name) == "full"]
         print(f"\nstage {number}: {stage.name}, {stage.steps:,} steps of up to {stage.seconds_per_batch:g} s of audio")
-        for name in counts:
+        trained = 0
+        for name, part in zip(counts, parts[:3], strict=True):
             rate = stage.optimiser.lr * stage.optimiser.lr_scale.get(name, 1.0)
-            print(f"  {name:<16}{f'trained, lr {rate:g}' if name in trained else 'frozen'}")
-        print(f"  {'in all':<16}{sum(counts[name] for name in trained):,} of {sum(counts.values()):,} parameters")
+            how = stage.train.get(name, "frozen")
+            if how == "full":
+                trained, said = trained + counts[name], f"trained, lr {rate:g}"
+            elif how != "frozen":
+                size, layers = adapter_size(part.base_model if name == "language_model" else part, how.lora)
+                trained, said = trained + size, f"adapters of rank {how.lora.rank} on {layers} layers, lr {rate:g}"
+            print(f"  {name:<16}{'frozen' if how == 'frozen' else said}")
+        print(f"  {'in all':<16}{trained:,} of {sum(counts.values()):,} parameters")
         objectives = " + ".join(f"{weight:g} × {spec['type']}" for weight, spec in stage.objectives())
         print(f"  {'objective':<16}{objectives}, {stage.dtype}")
         for name, source in stage.data.items():
@@ -105,7 +114,7 @@ def _show_model(ref: str) -> None:
     if (folder / "recipe.yaml").is_file():
         from ossicle.training import load_recipe
 
-        _print_stages(load_recipe(folder / "recipe.yaml"), parts.counts())
+        _print_stages(load_recipe(folder / "recipe.yaml"), parts)
 
 
 def _spec_of(config: Any) -> dict[str, Any]:

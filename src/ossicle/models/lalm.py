@@ -193,6 +193,14 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
             "language_model": nn.ModuleList([self.model.language_model, self.lm_head]),
         }
 
+    def trunks(self) -> dict[str, nn.Module]:
+        """The parts again, the language model without its head and the projector by itself: what adapters go into."""
+        return {
+            "encoder": self.model.audio_tower,
+            "projector": self.model.multi_modal_projector,
+            "language_model": self.model.language_model,
+        }
+
     def get_audio_features(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPooling:
         """See :meth:`OssicleModel.get_audio_features`."""
         return self.model.get_audio_features(*args, **kwargs)

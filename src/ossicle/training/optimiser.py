@@ -11,7 +11,11 @@ from ossicle.training.recipe import OptimiserSpec, Stage
 
 
 def freeze(parts: Mapping[str, nn.Module], model: nn.Module, stage: Stage) -> None:
-    """Let only the parts that ``stage`` trains have gradients and dropout. Raises SpecError for unknown parts."""
+    """Let only the parts that ``stage`` trains have gradients and dropout; of a part with adapters, those.
+
+    Raises:
+        SpecError: the model has no such part.
+    """
     unknown = set(stage.train) - set(parts)
     if unknown:
         known = ", ".join(parts)
@@ -20,6 +24,9 @@ def freeze(parts: Mapping[str, nn.Module], model: nn.Module, stage: Stage) -> No
     for name, how in stage.train.items():
         if how == "full":
             parts[name].requires_grad_(True).train()
+        elif how != "frozen":
+            for adapter in (m for n, m in parts[name].named_modules() if n.rpartition(".")[2].startswith("lora_")):
+                adapter.requires_grad_(True).train()
 
 
 def make_optimiser(parts: Mapping[str, nn.Module], objective: nn.Module, stage: Stage) -> torch.optim.AdamW:

@@ -31,12 +31,30 @@ class OptimiserSpec(Spec):
     """Longest gradient."""
 
 
+class LoraSpec(Spec):
+    """Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): ``W + alpha / rank · B A``; A and B are trained."""
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float | None = Field(default=None, gt=0)
+    """Default twice the rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    targets: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of linear layers, e.g. ``[q_proj, v_proj]``; default all of the part."""
+
+
+class Lora(Spec):
+    """``{lora: {rank: 16}}``"""
+
+    lora: LoraSpec
+
+
 class Stage(Spec):
     """One stage: which parts learn what from which data."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
-    train: dict[Part, Literal["frozen", "full"]]
-    """Parts that are not named are frozen."""
+    train: dict[Part, Literal["frozen", "full"] | Lora]
+    """``full``, ``frozen`` or ``{lora: {rank: 16}}``. Parts that are not named are frozen. Adapters are merged when the
+    stage ends, and kept in peft's layout beside the checkpoints."""
     data: dict[str, dict[str, Any]]
     """Sources by a name of your own: ``{type, weight, ...options}``."""
     objective: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"type": "next_token"})
@@ -61,13 +79,17 @@ class Stage(Spec):
 
     @model_validator(mode="after")
     def _trains_something(self) -> "Stage":
-        if "full" not in self.train.values():
+        if set(self.train.values()) <= {"frozen"}:
             raise ValueError("this stage trains nothing; set at least one part of train to full")
         if not self.data:
             raise ValueError("this stage has no data; name at least one source")
         if not self.objective:
             raise ValueError("this stage has no objective; give one, such as {type: next_token}")
         return self
+
+    def adapters(self) -> dict[Part, LoraSpec]:
+        """The parts that get adapters."""
+        return {part: how.lora for part, how in self.train.items() if isinstance(how, Lora)}
 
     def objectives(self) -> list[tuple[float, dict[str, Any]]]:
         """Weight and component spec of each objective."""

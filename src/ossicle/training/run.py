@@ -25,6 +25,7 @@ from ossicle.encoders import encoders
 from ossicle.models import Bundle, ModelSpec, build, save
 from ossicle.models.build import BaseSpec, base_folder
 from ossicle.models.folders import weights_of
+from ossicle.models.head import prefix_of
 from ossicle.projectors import projectors
 from ossicle.registry import Registry
 from ossicle.spec import build_options, dump_yaml, first_difference, read_yaml, validate
@@ -42,6 +43,7 @@ from ossicle.training.checkpoint import (
 )
 from ossicle.training.journal import Journal
 from ossicle.training.loop import Objectives, StageRun, run_stage
+from ossicle.training.lora import attach, merge, save_adapters
 from ossicle.training.objectives import objectives
 from ossicle.training.recipe import Recipe, Stage, load_recipe
 
@@ -119,12 +121,15 @@ class _Run:
         total = sum(stage.steps for stage in self.recipe.stages)
         with progress(total, "steps", self.recipe.name, start=state.total_steps, quiet=self.quiet) as bar:
             while state.stage < len(self.recipe.stages):
+                if not state.step:
+                    self._attach(state)
                 run = self._stage_run(state)
                 if state.step:
                     run.restore(tensors)
                 saver = partial(self._save, state, run.tensors, journal)
                 run_stage(run, journal, saver, self.stopping, bar)
                 run.average.apply()
+                self._merge(run.stage)
                 state.stage, state.step, state.chunk, state.batch = state.stage + 1, 0, 0, 0
                 self._save(state, lambda: {"model": tensors_of(self.bundle.model)}, journal)
 
@@ -139,8 +144,28 @@ class _Run:
                 f"{path}: was made with another tokenizer, as the data or Ossicle has changed since; "
                 "start in another folder."
             )
+        if state.step:
+            self._attach(state)
         restore(tensors_of(self.bundle.model), tensors["model"], "model")
         return state, tensors
+
+    def _attach(self, state: State) -> None:
+        """Put the stage's adapters into the model."""
+        stage = self.recipe.stages[state.stage]
+        torch.manual_seed(key_of(self.recipe.seed, stage.name, "adapters"))
+        for part, spec in stage.adapters().items():
+            attach(self.bundle.model.trunks()[part], spec, f"stages.{stage.name}.train.{part}.lora")
+
+    def _merge(self, stage: Stage) -> None:
+        """Keep the stage's adapters in ``adapters/``, and make them part of the weights."""
+        language = self.recipe.model.get("language_model", {}).get("id")
+        for part, spec in stage.adapters().items():
+            trunk, folder = self.bundle.model.trunks()[part], self.out / "adapters" / stage.name / part
+            if part == "language_model":
+                save_adapters(trunk, spec, folder, prefix=f"{prefix_of(trunk)}.", base=language)
+            else:
+                save_adapters(trunk, spec, folder)
+            merge(trunk)
 
     def _stage_run(self, state: State) -> StageRun:
         stage = self.recipe.stages[state.stage]

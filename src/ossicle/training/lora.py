@@ -1,0 +1,108 @@
+"""Low-rank adapters on any part of a model, by peft: attached when a stage begins, merged when it ends."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from ossicle.support.errors import SpecError
+from ossicle.support.extras import require
+from ossicle.support.files import atomic_folder
+
+if TYPE_CHECKING:
+    from ossicle.training.recipe import LoraSpec
+
+
+def targets_of(part: nn.Module, spec: "LoraSpec") -> dict[str, nn.Linear | Conv1D]:
+    """The layers of ``part`` that get adapters, by name."""
+    named = dict(linear_layers(part))
+    return {n: m for n, m in named.items() if spec.targets is None or n.rsplit(".", 1)[-1] in spec.targets}
+
+
+def adapter_size(part: nn.Module, spec: "LoraSpec") -> tuple[int, int]:
+    """Parameters of the adapters, and the number of layers that get one; ``part`` may be on the meta device."""
+    layers = targets_of(part, spec).values()
+    return sum(spec.rank * sum(layer.weight.shape) for layer in layers), len(layers)
+
+
+def attach(part: nn.Module, spec: "LoraSpec", where: str) -> None:
+    """Put adapters beside the linear layers of ``part``; the part itself is frozen.
+
+    Raises:
+        SpecError: no layer has a name that ``spec.targets`` gives.
+        MissingExtraError: peft is not installed.
+    """
+    peft = require("peft", extra="lora")
+    wanted = list(targets_of(part, spec))
+    if not wanted:
+        short = ", ".join(sorted({name.rsplit(".", 1)[-1] for name, _ in linear_layers(part)})) or "none"
+        raise SpecError(f"{where}.targets: none of {', '.join(spec.targets or ())} is there; linear layers: {short}.")
+    transposed = all(isinstance(part.get_submodule(name), Conv1D) for name in wanted)
+    peft.inject_adapter_in_model(_config(peft, spec, wanted, fan_in_fan_out=transposed), part)
+
+
+def linear_layers(part: nn.Module) -> Iterator[tuple[str, nn.Linear | Conv1D]]:
+    """Linear layers that are called as such, by name (GPT-2's are called Conv1D); torch's own attention reads the
+    weights of its output layer."""
+    inside = {id(child) for m in part.modules() if isinstance(m, nn.MultiheadAttention) for child in m.modules()}
+    for name, module in part.named_modules():
+        if isinstance(module, nn.Linear | Conv1D) and id(module) not in inside:
+            yield name, module
+
+
+def adapters_of(part: nn.Module) -> dict[str, torch.Tensor]:
+    """The adapters' own weights, ``LAYER.lora_A.weight`` [rank, in] and ``LAYER.lora_B.weight`` [out, rank]."""
+    return {
+        name.replace(".default.", "."): value.detach()
+        for name, value in part.state_dict(keep_vars=True).items()
+        if ".lora_A." in name or ".lora_B." in name
+    }
+
+
+def save_adapters(
+    part: nn.Module, spec: "LoraSpec", folder: Path, *, prefix: str = "", base: str | None = None
+) -> None:
+    """Write them in peft's own layout, which ``PeftModel.from_pretrained`` reads.
+
+    Args:
+        folder: complete, or as it was.
+        prefix: of the layers' names in the model that peft will load them into, e.g. ``model.``.
+        base: that model's id or folder.
+    """
+    from safetensors.torch import save_file
+
+    peft = require("peft", extra="lora")
+    tensors = {f"base_model.model.{prefix}{name}": value.contiguous() for name, value in adapters_of(part).items()}
+    layers = sorted({f"{prefix}{name.rsplit('.lora_', 1)[0]}" for name in adapters_of(part)})
+    with atomic_folder(folder) as target:
+        save_file(tensors, target / "adapter_model.safetensors", metadata={"format": "pt"})
+        config = _config(peft, spec, layers, base_model_name_or_path=base, inference_mode=True)
+        facts = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
+        (target / "adapter_config.json").write_text(json.dumps(facts, indent=1, default=str), encoding="utf-8")
+
+
+@torch.no_grad()
+def merge(part: nn.Module) -> None:
+    """Add the adapters to the weights they stand beside, and take them away."""
+    layer_type = require("peft.tuners.lora", extra="lora").LoraLayer
+    for name, module in list(part.named_modules()):
+        if isinstance(module, layer_type):
+            module.merge()
+            holder, _, last = name.rpartition(".")
+            setattr(part.get_submodule(holder), last, module.get_base_layer())
+    if hasattr(part, "peft_config"):
+        del part.peft_config
+
+
+def _config(peft: Any, spec: "LoraSpec", layers: list[str], **more: Any) -> Any:
+    return peft.LoraConfig(
+        r=spec.rank,
+        lora_alpha=2 * spec.rank if spec.alpha is None else spec.alpha,
+        lora_dropout=spec.dropout,
+        target_modules=layers,
+        **more,
+    )
