@@ -1,5 +1,7 @@
 """Language models of many families, from disk in their makers' layout: their own logits, tied or not, packed or not."""
 
+import json
+
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -10,6 +12,7 @@ from ossicle.chat import Conversation, assistant, user
 from ossicle.models import build, load_bundle, save
 from ossicle.models.head import check_logits
 from ossicle.support.errors import ModelError
+from ossicle.support.hub import reason
 from ossicle.training.objectives import Seen, objectives
 from ossicle.training.sharing import takes_any_mask
 from random_bundle import SPEC, random_bundle
@@ -126,3 +129,33 @@ def test_logits_made_in_an_unknown_way_are_refused(family):
             check_logits(bundle.model, theirs, "odd")
     finally:
         handle.remove()
+
+
+def test_code_and_pickles_from_elsewhere_never_run(tokenizer, tmp_path, capfd):
+    """Without a question on the terminal, whatever is typed there."""
+    strange, pickled = tmp_path / "strange", tmp_path / "pickled"
+    tokenizer.save_pretrained(strange)
+    facts = {"model_type": "strange", "auto_map": {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}}
+    (strange / "config.json").write_text(json.dumps(facts))
+    (strange / "code.py").write_text("print('it ran')\n")
+    tokenizer.save_pretrained(pickled)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", vocab_size=99, **LLAMA_LIKE))
+    model.config.save_pretrained(pickled)
+    torch.save(model.state_dict(), pickled / "pytorch_model.bin")
+    for folder, says in ((strange, "code of its own, which Ossicle does not run"), (pickled, "could run code")):
+        with pytest.raises(ModelError, match=says):
+            build({**SPEC, "language_model": {"id": str(folder)}})
+    told = "".join(capfd.readouterr())
+    assert "it ran" not in told and "y/N" not in told
+
+
+def test_why_a_model_cannot_be_had_is_one_sentence():
+    said = {
+        "We couldn't connect to 'https://hub' to load the files": "give the folder of a downloaded copy",
+        "Error no file named model.safetensors found in directory x": "convert them first",
+        "x requires you to set `trust_remote_code=True`": "code of its own",
+        "Something else.\nWith details.": "Something else.",
+    }
+    for text, words in said.items():
+        assert words in reason(OSError(text)) and "\n" not in reason(OSError(text))
+    assert reason(OSError()) == "OSError"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ossicle.support.errors import ModelError, SpecError
+from ossicle.support.hub import reason
 
 if TYPE_CHECKING:
     from torch import nn
@@ -158,13 +159,13 @@ def parts_of_spec(model: Mapping[str, Any]) -> Parts:
     given = dict(model["language_model"])
     try:
         if "id" in given:
-            text = AutoConfig.from_pretrained(given["id"])
+            text = AutoConfig.from_pretrained(given["id"], trust_remote_code=False)
         else:
             size = TokenizerSpec(**model.get("tokenizer", {})).vocab_size
             text = AutoConfig.for_model(given.pop("type"), vocab_size=size, tie_word_embeddings=True, **given)
     except (OSError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise SpecError(f"model.language_model {_plain(model['language_model'])} cannot be built: {first}") from None
+        said = f"model.language_model {_plain(model['language_model'])} cannot be built: {reason(error)}"
+        raise SpecError(said) from None
     return _on_meta(audio, text)
 
 

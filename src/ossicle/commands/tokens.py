@@ -50,7 +50,7 @@ def show_recipe_tokens(recipe: "Recipe") -> None:
     if "base" in recipe.model:
         tokenizer: Any = AutoTokenizer.from_pretrained(model_folder(recipe.model["base"]))
     elif "id" in recipe.model["language_model"]:
-        tokenizer = AutoTokenizer.from_pretrained(recipe.model["language_model"]["id"])
+        tokenizer = AutoTokenizer.from_pretrained(recipe.model["language_model"]["id"], trust_remote_code=False)
         tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
     else:
         texts = itertools.islice(mixture.texts(_TEXTS), _TEXTS)

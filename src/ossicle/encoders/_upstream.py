@@ -9,6 +9,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from ossicle.encoders.base import Encoder, Options
 from ossicle.support.errors import ModelError
+from ossicle.support.hub import reason
 
 
 class UpstreamOptions(Options):
@@ -69,10 +70,10 @@ class Upstream(Encoder):
             if found.get("model_type") != wanted:
                 raise ModelError(f"{ref!r} is a {found.get('model_type')} model, not a {wanted}; name another type.")
             if cls.whole:
-                return AutoConfig.from_pretrained(ref).audio_config.to_diff_dict()
+                return AutoConfig.from_pretrained(ref, trust_remote_code=False).audio_config.to_diff_dict()
             return cls.config_class.from_pretrained(ref).to_diff_dict()
         except (OSError, ValueError) as error:
-            raise ModelError(f"the {cls.type_name} model {ref!r} cannot be found: {_first(error)}") from error
+            raise ModelError(f"the {cls.type_name} model {ref!r} cannot be found: {reason(error)}") from error
 
     @classmethod
     def resolve(cls, options: UpstreamOptions) -> UpstreamOptions:
@@ -97,7 +98,7 @@ class Upstream(Encoder):
                 key_mapping={rf"^(model\.)?{self.tower}\.": ""} if self.tower else None,
             )
         except (OSError, ValueError) as error:
-            message = f"the weights of {self.type_name} {self.options.id!r} cannot be loaded: {_first(error)}"
+            message = f"the weights of {self.type_name} {self.options.id!r} cannot be loaded: {reason(error)}"
             raise ModelError(message) from error
         module, kept = self.kept(source)
         for name in sorted(found["missing_keys"]):
@@ -117,7 +118,3 @@ class Upstream(Encoder):
     def kept(self, source: PreTrainedModel) -> tuple[nn.Module, str]:
         """The part of a published model that is used, and what its tensors' names begin with."""
         return source, ""
-
-
-def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

@@ -26,6 +26,7 @@ from ossicle.projectors import projectors
 from ossicle.spec import build_options
 from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.files import atomic_folder
+from ossicle.support.hub import reason
 
 FORMAT_VERSION = 1
 
@@ -229,11 +230,12 @@ def _text_config(spec: Mapping[str, Any], vocab_size: int, tokenizer: PreTrained
 
 def _load_language_model(spec: Mapping[str, Any]) -> tuple[Any, PreTrainedTokenizerBase]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(spec["id"])
-        model = AutoModelForCausalLM.from_pretrained(spec["id"], use_safetensors=True, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(spec["id"], trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            spec["id"], use_safetensors=True, dtype=torch.float32, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ModelError(f"the language model {spec['id']!r} cannot be loaded: {first}") from error
+        raise ModelError(f"the language model {spec['id']!r} cannot be loaded: {reason(error)}") from error
     if tokenizer.convert_tokens_to_ids(AUDIO) in (None, tokenizer.unk_token_id):
         tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
