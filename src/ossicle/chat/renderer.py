@@ -38,6 +38,7 @@ class Renderer:
     Args:
         tokenizer: with a chat template and the token ``audio_token``.
         count_tokens: exact number of audio tokens of a recording, known from its header.
+        around: what stands before and after a recording, control tokens allowed; ``{n}`` counts recordings from 1.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class Renderer:
         count_tokens: Callable[[Audio], int],
         *,
         audio_token: str = "<|audio|>",
+        around: tuple[str, str] = ("", ""),
     ) -> None:
         self.tokenizer = tokenizer
         self.count_tokens = count_tokens
         self.audio_token = audio_token
+        self.around = around
         self.audio_token_id: int = tokenizer.convert_tokens_to_ids(audio_token)
         if self.audio_token_id is None or self.audio_token_id == tokenizer.unk_token_id:
             raise ModelError(f"the tokenizer has no {audio_token!r}; add it as a special token.")
@@ -79,8 +82,11 @@ class Renderer:
             role, part = parts[piece]
             if isinstance(part, Audio):
                 num_tokens = self.count_tokens(part)
-                slots.append(Slot(len(slots), len(ids), num_tokens))
-                new = [self.audio_token_id] * num_tokens
+                before, after = (
+                    self._encode_structure(text.format(n=len(slots) + 1)) if text else [] for text in self.around
+                )
+                slots.append(Slot(len(slots), len(ids) + len(before), num_tokens))
+                new = [*before, *[self.audio_token_id] * num_tokens, *after]
             else:
                 new = self.encode_text(part)
             after_reply = role == "assistant"

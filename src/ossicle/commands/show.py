@@ -172,11 +172,15 @@ def parts_of_spec(model: Mapping[str, Any]) -> Parts:
 def parts_of_folder(folder: Path) -> tuple[Any, Parts]:
     """The configuration and parts of a model folder. Raises ModelError."""
     from ossicle.models.config import OssicleConfig
+    from ossicle.models.published import LAYOUTS, read_config
 
     file = folder / "config.json"
     if not file.is_file():
         raise ModelError(f"{folder} is not a model folder: it has no config.json.")
     raw = json.loads(file.read_text(encoding="utf-8"))
+    if raw.get("model_type") in LAYOUTS:
+        config = read_config(folder)
+        return config, _on_meta(config.audio_config, config.text_config)
     if raw.get("model_type") != OssicleConfig.model_type:
         raise ModelError(f"{folder} holds a {raw.get('model_type')!r} model, not one made by Ossicle.")
     config = OssicleConfig.from_dict(raw)

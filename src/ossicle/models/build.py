@@ -22,6 +22,7 @@ from ossicle.models.folders import model_folder, weights_file, weights_of
 from ossicle.models.head import check_logits
 from ossicle.models.lalm import LALM, build_audio
 from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
+from ossicle.models.published import LAYOUTS, put_together, take_apart
 from ossicle.projectors import projectors
 from ossicle.spec import build_options
 from ossicle.support.errors import ModelError, SpecError
@@ -97,7 +98,8 @@ def _bundle(model: LALM, tokenizer: PreTrainedTokenizerBase) -> Bundle:
     with torch.device("meta"):
         encoder, projector = build_audio(config.audio_config, config.text_config.hidden_size)
     counter = _Counter(encoder, projector)
-    return Bundle(model, tokenizer, Renderer(tokenizer, counter))
+    token = tokenizer.convert_ids_to_tokens(config.audio_token_id)
+    return Bundle(model, tokenizer, Renderer(tokenizer, counter, audio_token=token, around=config.audio_around))
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,7 @@ def save(bundle: Bundle, folder: Path | str, *, files: Mapping[str, str] | None 
     extractor = OssicleFeatureExtractor(
         config.audio_config.encoder, config.audio_config.projector, config.text_config.hidden_size
     )
-    processor = OssicleProcessor(extractor, bundle.tokenizer)
+    processor = OssicleProcessor(extractor, bundle.tokenizer, audio_token=bundle.renderer.audio_token)
     state = {
         key: value.detach().to(dtype) if dtype is not None and value.is_floating_point() else value.detach()
         for key, value in bundle.model.state_dict().items()
@@ -266,19 +268,44 @@ def save(bundle: Bundle, folder: Path | str, *, files: Mapping[str, str] | None 
             (target / name).write_text(text, encoding="utf-8")
 
 
-def load_bundle(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Bundle:
-    """Read a model folder.
+def _published_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"the tokenizer of {str(folder)!r} cannot be loaded: {reason(error)}") from error
+
+
+def export(bundle: Bundle, folder: Path | str) -> None:
+    """Write a model that began as a published one in that one's own layout, which transformers alone loads.
 
     Raises:
-        ModelError: the folder is missing, is not a model of ours, or its format is newer than this version.
+        ModelError: it was composed by us; :func:`save` is its layout.
+    """
+    model, processor = put_together(bundle.model, bundle.tokenizer)
+    with atomic_folder(Path(folder)) as target, _no_bars():
+        model.save_pretrained(target)
+        processor.save_pretrained(target)
+
+
+def load_bundle(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Bundle:
+    """Read a model folder: one of ours, or a published audio language model, which is taken apart.
+
+    Raises:
+        ModelError: the folder is missing, is neither, or its format is newer than this version.
     """
     folder = Path(folder)
     config_file = folder / "config.json"
     if not config_file.is_file():
         raise ModelError(f"{folder} is not a model folder: it has no config.json.")
     raw = json.loads(config_file.read_text())
+    if raw.get("model_type") in LAYOUTS:
+        with _no_bars():
+            return _bundle(take_apart(folder, dtype).to(device), _published_tokenizer(folder))
     if raw.get("model_type") != OssicleConfig.model_type:
-        raise ModelError(f"{folder} holds a {raw.get('model_type')!r} model, not one made by Ossicle.")
+        known = ", ".join(LAYOUTS)
+        raise ModelError(
+            f"{folder} holds a {raw.get('model_type')!r} model; Ossicle reads those it made, and {known} models."
+        )
     if raw.get("format_version", 1) > FORMAT_VERSION:
         raise ModelError(f"{folder} was written by a newer Ossicle (format {raw['format_version']}); upgrade Ossicle.")
     weights_file(folder)

@@ -33,6 +33,8 @@ class OssicleConfig(PreTrainedConfig):
         audio_token_id: the id that stands where a frame's token goes.
         integration: how sound enters; ``"prompt"`` puts it among the embeddings.
         clock: whether audio tokens say where they stand in their window.
+        audio_around: text before and after each recording in a prompt; ``{n}`` counts recordings from 1.
+        published: the configuration of the published model that this was taken from, or None.
         format_version: of the checkpoint folder.
     """
 
@@ -46,6 +48,8 @@ class OssicleConfig(PreTrainedConfig):
         audio_token_id: int = 1,
         integration: str = "prompt",
         clock: bool = False,
+        audio_around: tuple[str, str] = ("", ""),
+        published: dict[str, Any] | None = None,
         format_version: int = 1,
         **kwargs: Any,
     ) -> None:
@@ -59,5 +63,7 @@ class OssicleConfig(PreTrainedConfig):
         self.audio_token_id = audio_token_id
         self.integration = integration
         self.clock = clock
+        self.audio_around = tuple(audio_around)
+        self.published = published
         self.format_version = format_version
         super().__init__(**kwargs)

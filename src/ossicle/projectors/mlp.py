@@ -9,10 +9,11 @@ from ossicle.projectors.base import Strided, projectors, zero_padding
 
 
 class MLPOptions(Options):
-    """How many frames make a token, and the width between the two layers (default: the output's)."""
+    """How many frames make a token, the width between the two layers (default: the output's), and their biases."""
 
     stride: int = Field(default=1, ge=1)
     hidden: int | None = Field(default=None, ge=1)
+    bias: bool = True
 
 
 @projectors.register("mlp")
@@ -24,7 +25,11 @@ class MLP(Strided):
     def __init__(self, options: MLPOptions, dim_in: int, dim_out: int) -> None:
         super().__init__(options, dim_in, dim_out)
         hidden = options.hidden or dim_out
-        self.net = nn.Sequential(nn.Linear(dim_in * options.stride, hidden), nn.GELU(), nn.Linear(hidden, dim_out))
+        self.net = nn.Sequential(
+            nn.Linear(dim_in * options.stride, hidden, options.bias),
+            nn.GELU(),
+            nn.Linear(hidden, dim_out, options.bias),
+        )
 
     def forward(self, frames: Frames) -> Frames:
         """Stack and project."""

@@ -1,0 +1,156 @@
+"""Published audio language models, taken apart into our encoder, projector and language model, and put together again.
+
+The parts are the published weights themselves; nothing is copied but the projector's few matrices and the tower.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import transformers
+from torch import nn
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from ossicle.encoders import encoders
+from ossicle.models.config import OssicleAudioConfig, OssicleConfig
+from ossicle.models.lalm import LALM, build_audio
+from ossicle.support.errors import ModelError
+from ossicle.support.hub import reason
+
+
+class Layout(NamedTuple):
+    """How one architecture's parts are ours."""
+
+    model: str
+    """Its class in transformers."""
+    processor: str | None
+    """Its processor's class; None where that needs more than a tokenizer and Whisper's log-mel."""
+    encoder: str
+    projector: Callable[[Any], dict[str, Any]]
+    """Its spec, from the published configuration."""
+    names: Mapping[str, str]
+    """What our projector's tensors are called there."""
+    around: tuple[str, str] = ("", "")
+    """What stands before and after each recording in a prompt; ``{n}`` counts them."""
+
+
+LAYOUTS: dict[str, Layout] = {
+    "qwen2_audio": Layout(
+        "Qwen2AudioForConditionalGeneration",
+        "Qwen2AudioProcessor",
+        "qwen2_audio",
+        lambda config: {"type": "linear"},
+        {"proj.weight": "linear.weight", "proj.bias": "linear.bias"},
+        ("Audio {n}: <|audio_bos|>", "<|audio_eos|>\n"),
+    ),
+    "audioflamingo3": Layout(
+        "AudioFlamingo3ForConditionalGeneration",
+        "AudioFlamingo3Processor",
+        "audioflamingo3",
+        lambda config: {"type": "mlp", "hidden": config.text_config.hidden_size, "bias": config.projector_bias},
+        {f"net.{a}.{x}": f"linear_{b}.{x}" for a, b in ((0, 1), (2, 2)) for x in ("weight", "bias")},
+    ),
+    "voxtral": Layout(
+        "VoxtralForConditionalGeneration",
+        None,
+        "voxtral",
+        lambda config: {"type": "mlp", "stride": 4, "hidden": config.text_config.hidden_size, "bias": False},
+        {"net.0.weight": "linear_1.weight", "net.2.weight": "linear_2.weight"},
+    ),
+}
+"""By transformers' model type."""
+
+
+def config_of(theirs: PreTrainedConfig) -> OssicleConfig:
+    """Our configuration of a published model.
+
+    Raises:
+        ModelError: an architecture that we don't take apart.
+    """
+    layout = LAYOUTS.get(theirs.model_type)
+    if layout is None:
+        known = ", ".join(LAYOUTS)
+        raise ModelError(f"{theirs.model_type} models cannot be taken apart; those of type {known} can.")
+    cls = encoders.get(layout.encoder)
+    options = cls.Options(config=theirs.audio_config.to_diff_dict())
+    with torch.device("meta"):
+        encoder = cls(options)
+    audio = OssicleAudioConfig(
+        encoder={"type": cls.type_name, **options.model_dump(mode="json")},
+        projector=layout.projector(theirs),
+        max_source_positions=encoder.num_frames(encoder.window_samples),
+    )
+    return OssicleConfig(
+        audio_config=audio,
+        text_config=theirs.text_config,
+        audio_token_id=theirs.audio_token_id,
+        audio_around=layout.around,
+        published=theirs.to_dict(),
+        tie_word_embeddings=bool(getattr(theirs.text_config, "tie_word_embeddings", False)),
+    )
+
+
+def read_config(folder: Path) -> OssicleConfig:
+    """Our configuration of the published model in ``folder``. Raises ModelError."""
+    try:
+        return config_of(AutoConfig.from_pretrained(folder, trust_remote_code=False))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the model {str(folder)!r} cannot be loaded: {reason(error)}") from error
+
+
+def take_apart(folder: Path, dtype: torch.dtype = torch.float32) -> LALM:
+    """The published model in ``folder`` as one of ours, with the same logits.
+
+    Raises:
+        ModelError: an architecture that we don't take apart, or weights that cannot be read.
+    """
+    config = read_config(folder)
+    try:
+        cls = getattr(transformers, LAYOUTS[config.published["model_type"]].model)
+        theirs = cls.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the model {str(folder)!r} cannot be loaded: {reason(error)}") from error
+    with torch.device("meta"):
+        ours = LALM(config)
+    encoder, projector = build_audio(config.audio_config, config.text_config.hidden_size)
+    encoder.module().load_state_dict(theirs.model.audio_tower.state_dict())
+    names = LAYOUTS[theirs.config.model_type].names
+    found = theirs.model.multi_modal_projector.state_dict()
+    projector.load_state_dict({ours: found[name] for ours, name in names.items() if name in found})
+    ours.model.audio_tower, ours.model.multi_modal_projector = encoder.to(dtype), projector.to(dtype)
+    ours.model.language_model, ours.lm_head = theirs.model.language_model, theirs.lm_head
+    return ours.eval()
+
+
+def put_together(model: LALM, tokenizer: PreTrainedTokenizerBase) -> tuple[PreTrainedModel, Any]:
+    """A model that was taken apart, in its own architecture again: (transformers' model, transformers' processor).
+
+    The weights are shared with ``model``, but for the projector's.
+
+    Raises:
+        ModelError: it was composed by us, so no architecture of transformers has its parts.
+    """
+    config = model.config
+    if config.published is None:
+        raise ModelError("this model was not taken from a published one; it is saved in Ossicle's own layout only.")
+    described = AutoConfig.for_model(**config.published)
+    described.text_config = config.text_config
+    layout = LAYOUTS[described.model_type]
+    if layout.processor is None:
+        raise ModelError(
+            f"{described.model_type} models cannot be given back: their processor needs mistral-common; "
+            "Ossicle's own layout keeps everything."
+        )
+    with torch.device("meta"):
+        theirs = getattr(transformers, layout.model)(described)
+    dtype = model.dtype
+    theirs.model.audio_tower = model.model.audio_tower.module()
+    holder: nn.Module = type(theirs.model.multi_modal_projector)(described)
+    ours = model.model.multi_modal_projector.state_dict()
+    holder.load_state_dict({name: ours[mine] for mine, name in layout.names.items() if mine in ours})
+    theirs.model.multi_modal_projector = holder.to(model.device, dtype)
+    theirs.model.language_model, theirs.lm_head = model.model.language_model, model.lm_head
+    processor = getattr(transformers, layout.processor)
+    extractor = model.model.audio_tower.extractor
+    return theirs.eval(), processor(extractor, tokenizer, chat_template=tokenizer.chat_template)

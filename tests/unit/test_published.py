@@ -1,0 +1,207 @@
+"""Published audio language models, of random weights in their true layout: taken apart, asked, trained, given back."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_run import make_tones, recipe
+from transformers import (
+    AudioFlamingo3Config,
+    AudioFlamingo3ForConditionalGeneration,
+    AudioFlamingo3Processor,
+    AutoProcessor,
+    Qwen2AudioConfig,
+    Qwen2AudioForConditionalGeneration,
+    Qwen2AudioProcessor,
+    VoxtralConfig,
+    VoxtralForConditionalGeneration,
+    WhisperFeatureExtractor,
+)
+
+from ossicle.audio import Audio
+from ossicle.batch import Batch
+from ossicle.chat import Conversation, Sampling, assistant, user
+from ossicle.cli import main
+from ossicle.models import Local, load_bundle, save
+from ossicle.models.build import export
+from ossicle.models.published import LAYOUTS, take_apart
+from ossicle.support.errors import ModelError
+from ossicle.training import train
+from random_bundle import random_bundle
+
+HEARD = {"num_mel_bins": 16, "num_hidden_layers": 1, "max_source_positions": 1500}
+WHISPER = {"d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 64, **HEARD}
+TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['content'] is string %}{{ m['content'] }}{% else %}"
+    "{% for c in m['content'] %}{% if c['type'] == 'audio' %}<sound>{% else %}{{ c['text'] }}{% endif %}{% endfor %}"
+    "{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+TOKENS = ["<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>", "<sound>", "<|im_start|>", "<|im_end|>"]
+
+
+def tokenizer_with(template):
+    tokenizer = random_bundle().tokenizer
+    tokenizer.add_special_tokens({"additional_special_tokens": TOKENS, "eos_token": "<|im_end|>"})
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def published(kind, folder):
+    """A model as its makers publish it: weights, tokenizer and processor."""
+    torch.manual_seed(3)
+    tokenizer = tokenizer_with(CHAT)
+    size = len(tokenizer)
+    if kind == "qwen2_audio":
+        text = {"model_type": "qwen2", "vocab_size": size, "num_key_value_heads": 1, **TEXT}
+        config = Qwen2AudioConfig(
+            audio_config=WHISPER, text_config=text, audio_token_index=tokenizer.convert_tokens_to_ids("<|AUDIO|>")
+        )
+        model, processor_class = Qwen2AudioForConditionalGeneration(config), Qwen2AudioProcessor
+        tokenizer.chat_template = Qwen2AudioProcessor(WhisperFeatureExtractor(16), tokenizer).default_chat_template
+    elif kind == "audioflamingo3":
+        text = {"model_type": "qwen2", "vocab_size": size, "num_key_value_heads": 1, **TEXT}
+        heard = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, **HEARD}
+        sound = tokenizer.convert_tokens_to_ids("<sound>")
+        config = AudioFlamingo3Config(audio_config=heard, text_config=text, audio_token_id=sound)
+        model, processor_class = AudioFlamingo3ForConditionalGeneration(config), AudioFlamingo3Processor
+    else:
+        text = {"model_type": "llama", "vocab_size": size, "head_dim": 16, "num_key_value_heads": 1, **TEXT}
+        heard = {"hidden_size": 32, "intermediate_size": 128, "num_attention_heads": 2, **HEARD}
+        sound = tokenizer.convert_tokens_to_ids("<sound>")
+        model = VoxtralForConditionalGeneration(
+            VoxtralConfig(audio_config=heard, text_config=text, audio_token_id=sound)
+        )
+        processor_class = None
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if processor_class is not None:
+        processor_class(WhisperFeatureExtractor(16), tokenizer, chat_template=tokenizer.chat_template).save_pretrained(
+            folder
+        )
+    return model
+
+
+@pytest.fixture(scope="module", params=LAYOUTS)
+def pair(request, tmp_path_factory):
+    """(architecture, transformers' model, its folder)"""
+    folder = tmp_path_factory.mktemp("published") / request.param
+    return request.param, published(request.param, folder), folder
+
+
+def sound(seconds, seed=0):
+    x = np.random.default_rng(seed).standard_normal(round(seconds * 16_000)).astype(np.float32)
+    return Audio.from_samples(0.1 * x, 16_000)
+
+
+def theirs_of(folder, audios, texts):
+    """Transformers' own inputs for one user turn."""
+    content = [{"type": "audio", "audio": audio.load(16_000)[0]} for audio in audios]
+    return AutoProcessor.from_pretrained(folder).apply_chat_template(
+        [{"role": "user", "content": [*content, *({"type": "text", "text": text} for text in texts)]}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+        processor_kwargs={"audio_kwargs": {"sampling_rate": 16_000}},
+    )
+
+
+def test_prompts_logits_and_replies_are_transformers_own(pair):
+    kind, theirs, folder = pair
+    if kind == "voxtral":
+        pytest.skip("its tokenizer is mistral-common's; the weights are compared below")
+    bundle = load_bundle(folder)
+    audios = [sound(1.5, 1)] if kind == "audioflamingo3" else [sound(1.5, 1), sound(2.3, 2)]
+    inputs = theirs_of(folder, audios, ["What is this?"])
+    chat = Conversation.of(user(*audios, "What is this?"))
+    row = bundle.preparer()(chat, reply=True)
+    assert list(row.ids) == inputs["input_ids"][0].tolist()
+    with torch.inference_mode():
+        ours = bundle.model(**Batch.pack([row]).inputs(pad_id=bundle.pad_id)).logits[0]
+        torch.testing.assert_close(ours, theirs(**inputs).logits[0], rtol=1e-4, atol=1e-4)
+        out = theirs.generate(**inputs, max_new_tokens=8, do_sample=False)[0, len(row.ids) :]
+    said = bundle.renderer.decode(out.tolist()).strip()
+    assert Local(bundle, "theirs").generate([chat], Sampling(max_new_tokens=8))[0].text == said
+
+
+def test_weights_are_transformers_own(pair):
+    """The same ids and log-mel windows through both."""
+    _, theirs, folder = pair
+    ours = take_apart(folder)
+    encoder = ours.model.audio_tower
+    samples = 0.1 * np.random.default_rng(5).standard_normal((1, 30 * 16_000)).astype(np.float32)
+    features = encoder.prepare(samples)[None]
+    tokens = ours.model.encode(features, torch.tensor([features.shape[1]])).x_BFD[0]
+    ids = torch.tensor([[5, *[ours.config.audio_token_id] * len(tokens), 6, 7]])
+    mel = features[:, :3000].transpose(1, 2)
+    mask = torch.ones(1, 3000, dtype=torch.long)
+    more = {"qwen2_audio": {"feature_attention_mask": mask}, "audioflamingo3": {"input_features_mask": mask}}
+    with torch.inference_mode():
+        wanted = theirs(input_ids=ids, input_features=mel, **more.get(theirs.config.model_type, {})).logits
+        got = ours(ids, features, torch.tensor([features.shape[1]])).logits
+    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_it_is_saved_in_our_layout_and_loads_without_the_original(pair, tmp_path):
+    kind, _, folder = pair
+    bundle = load_bundle(folder)
+    save(bundle, tmp_path / "ours")
+    again = load_bundle(tmp_path / "ours")
+    assert again.renderer.around == LAYOUTS[kind].around
+    chat = Conversation.of(user(sound(1.0), "What?"), assistant("A dog."))
+    rows = [b.preparer()(chat) for b in (bundle, again)]
+    with torch.inference_mode():
+        one, other = (
+            b.model(**Batch.pack([r]).inputs(pad_id=b.pad_id)).logits
+            for b, r in zip((bundle, again), rows, strict=True)
+        )
+    assert torch.equal(one, other)
+
+
+def test_trained_on_and_given_back_transformers_alone_loads_it(pair, tmp_path):
+    """With adapters on the language model and a trained projector; then in the architecture's own layout."""
+    kind, theirs, folder = pair
+    given = recipe(make_tones(tmp_path / "tones", 1))
+    train_what = {"projector": "full", "language_model": {"lora": {"rank": 2}}}
+    stage = {**given["stages"][1], "train": train_what, "steps": 2, "dtype": "float32", "optimiser": {"lr": 0.01}}
+    train({**given, "model": {"base": str(folder)}, "stages": [stage]}, tmp_path / "run", workers=0, quiet=True)
+    bundle = load_bundle(tmp_path / "run" / "model")
+    if kind == "voxtral":
+        with pytest.raises(ModelError, match="mistral-common"):
+            export(bundle, tmp_path / "back")
+        return
+    export(bundle, tmp_path / "back")
+    back = type(theirs).from_pretrained(tmp_path / "back").eval()
+    assert {n: t.shape for n, t in back.state_dict().items()} == {n: t.shape for n, t in theirs.state_dict().items()}
+    inputs = theirs_of(tmp_path / "back", [sound(0.8)], ["What?"])
+    row = bundle.preparer()(Conversation.of(user(sound(0.8), "What?")), reply=True)
+    with torch.inference_mode():
+        ours = bundle.model(**Batch.pack([row]).inputs(pad_id=bundle.pad_id)).logits[0]
+        torch.testing.assert_close(ours, back(**inputs).logits[0], rtol=1e-4, atol=1e-4)
+        assert (theirs(**inputs).logits[0] - ours).abs().max() > 1e-3
+
+
+def test_a_minute_is_not_cut_to_thirty_seconds(pair):
+    """Two 30 s windows and what is left, where transformers' own processor of Qwen2-Audio stops at 30 s."""
+    _, _, folder = pair
+    bundle = load_bundle(folder)
+    short, long = (bundle.renderer.count_tokens(sound(s)) for s in (30.0, 62.0))
+    assert long > 2 * short
+
+
+def test_commands_know_published_folders(pair, tmp_path, capsys):
+    _, _, folder = pair
+    assert main(["show", str(folder)]) == 0
+    assert "parameters" in capsys.readouterr().out
+    with pytest.raises(ModelError, match="was not taken from a published one"):
+        export(random_bundle(), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_other_architectures_are_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "granite_speech"}')
+    with pytest.raises(ModelError, match=r"'granite_speech' model; Ossicle reads .* qwen2_audio"):
+        load_bundle(tmp_path)
