@@ -24,7 +24,9 @@ app = typer.Typer(
 INTERRUPTED = 130
 
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A recording; - reads standard input.")]
-ModelOption = Annotated[str, typer.Option("--model", "-m", help="A shipped model's name, or a model folder.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="A shipped model's name, a model folder, or hf:OWNER/NAME.")
+]
 DeviceOption = Annotated[str, typer.Option(help="Where it runs: cpu, cuda, cuda:1, mps.")]
 DtypeOption = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -185,6 +187,20 @@ def show(
     from ossicle.commands.show import show as command
 
     command(what, overrides or [], tokens=tokens)
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, or the folder of a training run.")],
+    out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
+) -> None:
+    """Give a model that began as a published one back in that one's own layout.
+
+    ossicle export runs/mine --out mine-qwen2-audio
+    """
+    from ossicle.commands.export import run
+
+    run(model, out)
 
 
 @app.command()

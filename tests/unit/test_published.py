@@ -1,5 +1,7 @@
 """Published audio language models, of random weights in their true layout: taken apart, asked, trained, given back."""
 
+from fnmatch import fnmatch
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,7 @@ from ossicle.chat import Conversation, Sampling, assistant, user
 from ossicle.cli import main
 from ossicle.models import Local, load_bundle, save
 from ossicle.models.build import export
+from ossicle.models.folders import model_folder, weights_files, weights_of
 from ossicle.models.published import LAYOUTS, take_apart
 from ossicle.support.errors import ModelError
 from ossicle.training import train
@@ -193,9 +196,17 @@ def test_a_minute_is_not_cut_to_thirty_seconds(pair):
 
 
 def test_commands_know_published_folders(pair, tmp_path, capsys):
-    _, _, folder = pair
+    kind, _, folder = pair
+    clip = tmp_path / "clip.wav"
+    sound(0.5).save(clip)
     assert main(["show", str(folder)]) == 0
     assert "parameters" in capsys.readouterr().out
+    assert main(["ask", str(clip), "What?", "--model", str(folder), "--max-new-tokens", "3"]) == 0
+    capsys.readouterr()
+    assert main(["export", str(folder), "--out", str(tmp_path / "given")]) == (2 if kind == "voxtral" else 0)
+    assert (tmp_path / "given" / "config.json").is_file() == (kind != "voxtral")
+    assert main(["export", str(folder), "--out", str(tmp_path)]) == 2
+    assert "is there already" in capsys.readouterr().err
     with pytest.raises(ModelError, match="was not taken from a published one"):
         export(random_bundle(), tmp_path / "none")
     assert not (tmp_path / "none").exists()
@@ -205,3 +216,36 @@ def test_other_architectures_are_named(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "granite_speech"}')
     with pytest.raises(ModelError, match=r"'granite_speech' model; Ossicle reads .* qwen2_audio"):
         load_bundle(tmp_path)
+
+
+def test_weights_in_several_files_are_known_by_all_of_them(pair, tmp_path):
+    _, theirs, folder = pair
+    theirs.save_pretrained(tmp_path / "split", max_shard_size="60KB")
+    assert len(weights_files(tmp_path / "split")) > 1
+    before = weights_of(tmp_path / "split")
+    assert before != weights_of(folder)
+    last = weights_files(tmp_path / "split")[-1]
+    last.write_bytes(last.read_bytes()[:-1] + b"x")
+    assert weights_of(tmp_path / "split") != before
+
+
+def test_the_hub_is_asked_for_weights_and_small_files_only(monkeypatch, tmp_path):
+    asked = {}
+
+    def snapshot(name, *, revision, allow_patterns):
+        asked.update(name=name, revision=revision, patterns=allow_patterns)
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
+    assert model_folder("hf:someone/their-model@v1") == tmp_path
+    assert (asked["name"], asked["revision"]) == ("someone/their-model", "v1")
+    assert not any(fnmatch(name, p) for name in ("code.py", "model.bin", "x.pt", "x.pkl") for p in asked["patterns"])
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match=r"hf:nobody/nothing' cannot be loaded: .*folder of a downloaded copy"):
+        model_folder("hf:nobody/nothing")
+    with pytest.raises(ModelError, match=r"cannot be loaded"):
+        model_folder("hf:not a name")

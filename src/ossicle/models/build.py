@@ -18,7 +18,7 @@ from ossicle.chat.renderer import Renderer
 from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
 from ossicle.encoders import encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
-from ossicle.models.folders import model_folder, weights_file, weights_of
+from ossicle.models.folders import model_folder, weights_files, weights_of
 from ossicle.models.head import check_logits
 from ossicle.models.lalm import LALM, build_audio
 from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
@@ -308,7 +308,7 @@ def load_bundle(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype =
         )
     if raw.get("format_version", 1) > FORMAT_VERSION:
         raise ModelError(f"{folder} was written by a newer Ossicle (format {raw['format_version']}); upgrade Ossicle.")
-    weights_file(folder)
+    weights_files(folder)
     with _no_bars():
         model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
     return _bundle(model, AutoTokenizer.from_pretrained(folder))

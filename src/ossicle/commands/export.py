@@ -1,0 +1,23 @@
+"""``ossicle export``: a model in the layout of the architecture that it was taken from."""
+
+from pathlib import Path
+
+from ossicle.commands.answering import hush_libraries, writing
+from ossicle.support.errors import ModelError
+
+
+def run(model: str, out: Path) -> None:
+    """Write it, complete or not at all.
+
+    Raises:
+        ModelError: the model was composed by us, or ``out`` is there already.
+    """
+    hush_libraries()
+    from ossicle.models.build import export, load_bundle
+    from ossicle.models.folders import model_folder
+
+    if out.exists():
+        raise ModelError(f"{out} is there already; give a folder that is not.")
+    with writing(out):
+        export(load_bundle(model_folder(model)), out)
+    print(f"{out}: for transformers alone, and what reads its models")
