@@ -229,7 +229,7 @@ def test_unknown_models_and_broken_folders_are_named(tmp_path):
     with pytest.raises(ModelError, match="no model 'tinny'"):
         load("tinny")
     (tmp_path / "config.json").write_text('{"model_type": "whisper"}')
-    with pytest.raises(ModelError, match="not one made by Ossicle"):
+    with pytest.raises(ModelError, match="Ossicle reads those it made"):
         load_bundle(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "ossicle"}')
     with pytest.raises(ModelError, match="incomplete"):
