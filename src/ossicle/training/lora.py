@@ -77,10 +77,13 @@ def save_adapters(
 
     peft = require("peft", extra="lora")
     tensors = {f"base_model.model.{prefix}{name}": value.contiguous() for name, value in adapters_of(part).items()}
-    layers = sorted({f"{prefix}{name.rsplit('.lora_', 1)[0]}" for name in adapters_of(part)})
+    names = sorted({name.rsplit(".lora_", 1)[0] for name in adapters_of(part)})
+    transposed = all(isinstance(part.get_submodule(name).get_base_layer(), Conv1D) for name in names)
+    layers = [f"{prefix}{name}" for name in names]
     with atomic_folder(folder) as target:
         save_file(tensors, target / "adapter_model.safetensors", metadata={"format": "pt"})
-        config = _config(peft, spec, layers, base_model_name_or_path=base, inference_mode=True)
+        more = {"base_model_name_or_path": base, "inference_mode": True, "fan_in_fan_out": transposed}
+        config = _config(peft, spec, layers, **more)
         facts = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
         (target / "adapter_config.json").write_text(json.dumps(facts, indent=1, default=str), encoding="utf-8")
 
