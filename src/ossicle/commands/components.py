@@ -39,6 +39,7 @@ def show_components(*, cost: bool, as_json: bool) -> None:
             print(f"{one['gflop_per_s']:>18.2f}" if cost else "", end="")
             print(f"  {one['licence'] or '–'}", end="")
         print(f"\n  {'':<16}{one['about']}")
+    print("\n  Licences are those of the best-known weights; the card of the checkpoint that you load decides.")
     for kind in ("projectors", "integrations"):
         print(f"\n{kind}\n")
         for one in found[kind]:

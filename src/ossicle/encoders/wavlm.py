@@ -11,4 +11,4 @@ class WavLM(Waveform):
     """50 frames per second from samples at 16 kHz."""
 
     config_class, model_class = WavLMConfig, WavLMModel
-    licence = "CC BY-SA 3.0"
+    licence = "MIT"
