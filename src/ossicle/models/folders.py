@@ -1,5 +1,6 @@
 """Where models lie: those inside the package by their names, others by their folders."""
 
+import functools
 import hashlib
 from pathlib import Path
 
@@ -37,8 +38,9 @@ def model_folder(ref: str) -> Path:
     return folder / "model" if (folder / "model" / "config.json").is_file() else folder
 
 
+@functools.cache
 def _from_hub(name: str) -> Path:
-    """Weights as safetensors, and the small files beside them; nothing that runs."""
+    """Weights as safetensors, and the small files beside them; nothing that runs. Asked for once in a process."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 

@@ -28,12 +28,6 @@ def scaled(logits: Tensor, text_config: Any) -> Tensor:
     return logits
 
 
-def prefix_of(language_model: PreTrainedModel) -> str:
-    """What transformers calls this language model inside its own class with a head, e.g. ``model``."""
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(language_model.config).base_model_prefix
-
-
 def embeddings_name(language_model: nn.Module) -> str:
     """Where a language model keeps its token embeddings, e.g. ``embed_tokens``."""
     table = language_model.get_input_embeddings()

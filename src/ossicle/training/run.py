@@ -25,7 +25,6 @@ from ossicle.encoders import encoders
 from ossicle.models import Bundle, ModelSpec, build, save
 from ossicle.models.build import BaseSpec, base_folder
 from ossicle.models.folders import weights_of
-from ossicle.models.head import prefix_of
 from ossicle.projectors import projectors
 from ossicle.registry import Registry
 from ossicle.spec import build_options, dump_yaml, first_difference, read_yaml, validate
@@ -162,7 +161,7 @@ class _Run:
         for part, spec in stage.adapters().items():
             trunk, folder = self.bundle.model.trunks()[part], self.out / "adapters" / stage.name / part
             if part == "language_model":
-                save_adapters(trunk, spec, folder, prefix=f"{prefix_of(trunk)}.", base=language)
+                save_adapters(trunk, spec, folder, prefix=f"{trunk.base_model_prefix}.", base=language)
             else:
                 save_adapters(trunk, spec, folder)
             merge(trunk)
@@ -225,7 +224,8 @@ def _resolved_model(given: Mapping[str, Any]) -> dict[str, Any]:
                 f"on the command line: 'model={{base: {given['base']}}}'."
             )
         base = validate(BaseSpec, given, "model")
-        return base.model_copy(update={"weights": weights_of(base_folder(base))}).model_dump(mode="json")
+        folder = base_folder(base)
+        return base.model_copy(update={"weights": base.weights or weights_of(folder)}).model_dump(mode="json")
     model = validate(ModelSpec, given, "model").model_dump(mode="json")
     for part, registry in (("encoder", encoders), ("projector", projectors)):
         model[part] = _resolved(registry, model[part], f"model.{part}")
