@@ -68,6 +68,18 @@ def test_rows_become_clips_a_person_would_name_so(root: Path) -> None:
     assert library.of_kind("digit").sets() == ("fsdd",)
 
 
+def test_spoken_sets_hold_digits_keywords_and_orders(tmp_path: Path) -> None:
+    words = [{**row, "text": row["label"]} for row in rows_of(["seven", "alexa"])]
+    make_set(tmp_path / "spoken_words", words)
+    extra = json.dumps({"slots": {"size": "large"}, "words": [["large", 0.1, 0.4]]})
+    make_set(tmp_path / "spoken_orders", rows_of(["order"], extra=extra))
+    library = Library.from_folders(tmp_path, procedural=0)
+    assert {clip.label: clip.kind for clip in library.clips} == {
+        "seven": "digit", "alexa": "keyword", "spoken order": "command",
+    }  # fmt: skip
+    assert library.with_label("spoken order")[0].fields["words"] == [["large", 0.1, 0.4]]
+
+
 def test_only_the_asked_split_is_ever_looked_at(root: Path) -> None:
     for path in root.glob("*/audio/*-0.flac"):
         path.unlink()  # the test rows: training must not notice

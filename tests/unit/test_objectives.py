@@ -176,6 +176,16 @@ def test_truth_of_each_token_follows_the_clock():
     assert tags.tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
+def test_a_timed_word_is_true_where_it_is_said_and_false_elsewhere():
+    windows = (Window("a", torch.zeros(1), 0.0, 2.0),)
+    event = {"start_s": 0.0, "end_s": 2.0, "tags": ["order"], "words": [], "timed": [["milk", 0.5, 1.0]]}
+    logits = torch.zeros(1, 8, 2)
+    weight, is_false, *_ = truth(windows, [[event]], ["milk", "order"], [8], logits, FrameTextOptions(word=2.0))
+    assert weight[0, :, 0].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
+    assert is_false[0, :, 0].tolist() == [True, True, False, False, True, True, True, True]
+    assert weight[0, :, 1].sum() == 1
+
+
 def test_contrast_of_known_logits():
     """One moment: the true label has ln 2, a false one 0, nothing 0; another is silent."""
     logits = torch.tensor([[[math.log(2.0), 0.0], [0.0, 0.0]]])

@@ -20,6 +20,7 @@ from ossicle.synthesis.plan import Plan
 from ossicle.synthesis.rooms import Surroundings, aligned_response, made_response
 from ossicle.synthesis.scene import LAYOUTS, make_scene, plan_scene, render
 from ossicle.synthesis.spectrum import fast_length, stretch_lengths
+from ossicle.synthesis.truth import facts_of, truth_of, vocabulary
 
 PLAIN = {"augment": False, "backgrounds": {"none": 1.0}}
 
@@ -156,6 +157,44 @@ def test_nothing_is_silence_or_noise(library: Library) -> None:
     assert not silent.events and not render(silent, library).any()
     noisy = plan_scene(library, 1, one_layout("empty", backgrounds={"brown": 1.0}))
     assert render(noisy, library).std() > 1e-4
+
+
+def test_a_recording_far_behind_is_soft_and_never_asked_about(library: Library) -> None:
+    options = one_layout("bare", behind=1.0, reverb=0.0, backgrounds={"none": 1.0})
+    for seed in range(20):
+        plan = plan_scene(library, seed, options)
+        (event,), behind = plan.events, plan.background
+        assert behind is not None and behind.colour == "clip"
+        label = library[behind.key].label
+        assert 8 <= event.level_db - behind.level_db <= 28
+        assert label != event.label and label not in confusable(event.label)
+        asked = facts_of(plan, library, vocabulary(library, options)).vocabulary["procedural"]
+        assert event.label in asked and label not in asked
+        again = Plan.from_json(plan.to_json())
+        assert np.array_equal(render(again, library), render(plan, library))
+        alone = render(replace(plan, background=None), library)
+        rest = render(plan, library) - alone
+        if np.abs(alone).max() < 0.9 > np.abs(rest).max():
+            level_db = 20 * np.log10(np.sqrt(np.mean(np.square(rest))))
+            assert level_db == pytest.approx(behind.level_db, abs=6), "over a part of it, or with its pauses"
+
+
+def test_words_are_where_they_are_said_at_any_speed() -> None:
+    """A click stands for the word; it is looked for where the truth has it."""
+    samples_T = np.random.default_rng(0).standard_normal(32000).astype(np.float32) * 0.001
+    samples_T[4000:28000] += 0.02 * np.sin(np.arange(24000) / 5).astype(np.float32)
+    samples_T[20000:20010] = 0.9
+    fields = {"slots": {"size": "large"}, "words": [["a", 0.2, 0.5], ["large", 1.25, 1.5]]}
+    audio = Audio.from_samples(samples_T, 16000)
+    clip = Clip("o", audio, "spoken order", "command", tags=("spoken order", "speech"), source="s", fields=fields)
+    library = Library([clip])
+    for seed in range(12):
+        plan = plan_scene(library, seed, one_layout("single", reverb=0.0, backgrounds={"none": 1.0}))
+        (event,) = truth_of(plan, library)
+        ((word, start_s, _),) = event["timed"]
+        assert word == "large" and event["words"] == [], "only what a slot holds"
+        heard = np.abs(render(plan, library)).argmax() / 16000
+        assert heard == pytest.approx(start_s, abs=0.005)
 
 
 # --- determinism --------------------------------------------------------------------------------------------------

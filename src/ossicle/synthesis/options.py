@@ -15,6 +15,7 @@ SET_WEIGHTS: Mapping[str, float] = {
     "emodb": 2.5,
     "fsdd": 2.0,
     "speech_intent": 2.0,
+    "spoken_orders": 2.0,
     "wake_word": 1.0,
     "procedural": 1.0,
     "donate_a_cry": 0.5,
@@ -61,6 +62,9 @@ class SceneOptions(Spec):
     )
     """Odds of each background; ``measured`` needs recorded noises."""
     reverb: float = Field(0.4, ge=0, le=1)
+    behind: float = Field(0.0, ge=0, le=1)
+    """Odds that a bare recording has another far behind it, of no speech, as its background. No question asks about
+    that one."""
     augment: bool = True
     """Change speed, pitch and colour; add rooms, and noise to bare recordings."""
     speed: Range = (0.88, 1.14)

@@ -24,6 +24,8 @@ class Tone:
 
 
 PLAIN = Tone()
+CLIP = "clip"
+"""The colour of a background that is a clip of the library."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Room:
 
 @dataclass(frozen=True)
 class Background:
-    """Steady noise at ``level_db`` (dBFS RMS): the recording ``key`` or else a ``colour``, from ``offsets`` on."""
+    """Steady noise at ``level_db`` (dBFS RMS): the recording ``key`` or else a ``colour``, from ``offsets`` on. The
+    colour ``clip`` is the clip ``key`` over and over, far behind what is heard."""
 
     level_db: float
     offsets: tuple[int, int]

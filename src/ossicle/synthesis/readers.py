@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from ossicle.synthesis.confusable import VOICES
 
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
 
 class Reading(NamedTuple):
     """What one row of ``metadata.csv`` says about its recording."""
@@ -40,7 +42,12 @@ def _emotion(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
 
 
 def _command(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
-    return Reading("spoken order", "command", ("speech",), None, {"slots": extra.get("slots", {})})
+    fields = {"slots": extra.get("slots", {}), "words": extra.get("words", [])}
+    return Reading("spoken order", "command", ("speech",), None, fields)
+
+
+def _spoken_word(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
+    return _word("digit" if row["text"] in DIGITS else "keyword")(row, extra)
 
 
 def _cry(row: Mapping[str, str], extra: Mapping[str, Any]) -> Reading:
@@ -76,6 +83,8 @@ READERS: dict[str, Reader] = {
     "wake_word": _word("keyword"),
     "emodb": _emotion,
     "speech_intent": _command,
+    "spoken_orders": _command,
+    "spoken_words": _spoken_word,
     "donate_a_cry": _cry,
     "music_and_animals": _music,
     "asr_mini": _read_speech,

@@ -4,7 +4,7 @@ import numpy as np
 
 from ossicle.synthesis.clips import Library
 from ossicle.synthesis.noise import background
-from ossicle.synthesis.plan import PLAIN, Background, Plan, PlannedEvent, Room, Tone
+from ossicle.synthesis.plan import CLIP, PLAIN, Background, Plan, PlannedEvent, Room, Tone
 from ossicle.synthesis.rooms import made_response
 
 CEILING = 0.99
@@ -96,7 +96,12 @@ def _room(room: Room, library: Library) -> np.ndarray:
 def _background(noise: Background | None, num_samples: int, library: Library) -> np.ndarray:
     if noise is None:
         return np.zeros(num_samples, np.float32)
-    if noise.key is not None:
+    if noise.colour == CLIP:
+        take = library.take(noise.key or "")
+        active_T = take.samples_T[take.activity.onset : take.activity.offset]
+        wave_T = np.take(active_T, np.arange(noise.offsets[0], noise.offsets[0] + num_samples), mode="wrap")
+        wave_T = wave_T.astype(np.float32) * np.float32(take.scale * 10 ** (-take.level_db / 20))
+    elif noise.key is not None:
         wave_T = library.surroundings.noise(noise.key, noise.offsets[0], num_samples)
     else:
         wave_T = background(noise.colour or "white", num_samples, noise.offsets)

@@ -14,7 +14,7 @@ from ossicle.synthesis.clips import SAMPLE_RATE, Clip, Library
 from ossicle.synthesis.confusable import BACKGROUND_LIKE, confusable
 from ossicle.synthesis.noise import BANK_SAMPLES
 from ossicle.synthesis.options import SceneOptions
-from ossicle.synthesis.plan import PLAIN, Background, Plan, PlannedEvent, Room, Tone
+from ossicle.synthesis.plan import CLIP, PLAIN, Background, Plan, PlannedEvent, Room, Tone
 from ossicle.synthesis.render import render
 from ossicle.synthesis.rooms import MAX_TAIL_S
 from ossicle.synthesis.spectrum import stretch_lengths
@@ -142,7 +142,7 @@ class _Planner:
             return 1.0
         low, high = self.options.speed
         # Pitch and pace are part of how an emotion sounds: less of it.
-        narrow = 0.4 if clip.kind == "emotion" else 1.0
+        narrow = 0.7 if clip.kind == "emotion" else 1.0
         return round(1 + (draw(self.rng, low, high) - 1) * narrow, 3)
 
     def _draw_tone(self) -> Tone:
@@ -190,6 +190,17 @@ class _Planner:
         if key is not None:
             offsets = (int(self.rng.random() * surroundings.num_samples(key)), 0)
         return Background(round(softest_db - snr, 1), offsets, None if key else colour, key)
+
+    def behind(self, front: Clip, level_db: float) -> Background | None:
+        """Another clip, 8 to 28 dB softer than ``front``."""
+        unlike = {front.label} | confusable(front.label)
+        clip = self.library.sample(
+            self.rng, self.weights, accept=lambda clip: clip.label not in unlike and not clip.is_voice
+        )
+        if clip is None:
+            return None
+        offset = int(self.rng.random() * self.library.take(clip.key).num_samples)
+        return Background(round(level_db - draw(self.rng, 8.0, 28.0), 1), (offset, 0), CLIP, clip.key)
 
     # --- the whole ------------------------------------------------------------------------------------------------
 
@@ -296,6 +307,8 @@ def _bare(planner: _Planner) -> Plan:
         level = draw(rng, *options.loudness_dbfs, 1)
     noisy = options.augment and rng.random() < 0.35 and piece.clip.label not in BACKGROUND_LIKE
     background = planner.background(level, 6.0) if noisy else None
+    if options.augment and options.behind and rng.random() < options.behind:
+        background = planner.behind(piece.clip, level) or background
     start = piece.scaled(piece.active[0])
     return planner.plan("bare", [(start, piece)], total, [level], background, fades=False)
 

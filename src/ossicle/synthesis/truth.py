@@ -6,7 +6,7 @@ from typing import Any
 from ossicle.synthesis.clips import Library
 from ossicle.synthesis.confusable import BACKGROUND_LIKE, confusable
 from ossicle.synthesis.options import SceneOptions
-from ossicle.synthesis.plan import Plan
+from ossicle.synthesis.plan import CLIP, Plan, PlannedEvent
 from ossicle.synthesis.questions.facts import FactEvent, Facts
 
 Vocabulary = Mapping[str, tuple[str, ...]]
@@ -49,7 +49,7 @@ def facts_of(plan: Plan, library: Library, words: Vocabulary, second: Facts | No
     return Facts(
         events=tuple(events),
         duration_s=plan.duration_s,
-        vocabulary=without_background_like(words) if plan.background else words,
+        vocabulary=without_background(words, plan, library),
         confusable=confusable,
         second=second,
         background=plan.background is not None,
@@ -58,15 +58,37 @@ def facts_of(plan: Plan, library: Library, words: Vocabulary, second: Facts | No
 
 def truth_of(plan: Plan, library: Library) -> list[dict[str, Any]]:
     """The events as metadata: ``label``, ``start_s``, ``end_s``; ``tags``, everything true of all of it; ``words``
-    that are said somewhere in it."""
+    that are said somewhere in it; ``timed``, ``[word, start_s, end_s]`` of those known to the moment."""
     found = []
     for event, heard in zip(plan.events, plan.truth, strict=True):
         clip = library[event.clip_key]
-        words = sorted({word for value in clip.fields.get("slots", {}).values() for word in value.split()})
-        found.append({**heard, "tags": sorted({event.label, *clip.tags}), "words": [w for w in words if len(w) > 2]})
+        said = {word for value in clip.fields.get("slots", {}).values() for word in value.split() if len(word) > 2}
+        timed = [word for word in clip.fields.get("words", ()) if word[0] in said]
+        words = sorted(said - {word for word, _, _ in timed})
+        found.append(
+            {
+                **heard,
+                "tags": sorted({event.label, *clip.tags}),
+                "words": words,
+                "timed": [[word, _in_scene(event, start), _in_scene(event, end)] for word, start, end in timed],
+            }
+        )
     return found
 
 
-def without_background_like(words: Vocabulary) -> Vocabulary:
-    """The vocabulary without labels that steady noise may pass for."""
-    return {kind: tuple(label for label in labels if label not in BACKGROUND_LIKE) for kind, labels in words.items()}
+def _in_scene(event: PlannedEvent, clip_s: float) -> float:
+    """A time of the clip, as it is in the scene."""
+    before, after = event.lengths
+    onset = (event.cut[0] + event.active[0]) / event.sample_rate
+    return round(event.start_s + (clip_s - onset) * after / before, 3)
+
+
+def without_background(words: Vocabulary, plan: Plan, library: Library) -> Vocabulary:
+    """The vocabulary without labels that a plan's background may pass for."""
+    if plan.background is None:
+        return words
+    unsure = set(BACKGROUND_LIKE)
+    if plan.background.colour == CLIP:
+        unsure = {library[plan.background.key or ""].label}
+        unsure |= confusable(*unsure)
+    return {kind: tuple(label for label in labels if label not in unsure) for kind, labels in words.items()}

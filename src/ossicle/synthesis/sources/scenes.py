@@ -26,7 +26,7 @@ from ossicle.synthesis.plan import Plan
 from ossicle.synthesis.questions.facts import Facts, Question
 from ossicle.synthesis.questions.family import applicable, ask, family_named
 from ossicle.synthesis.scene import plan_scene, scene_of
-from ossicle.synthesis.truth import Vocabulary, facts_of, truth_of, vocabulary, without_background_like
+from ossicle.synthesis.truth import Vocabulary, facts_of, truth_of, vocabulary, without_background
 
 _TRIES = 100
 _KEPT = 512
@@ -199,8 +199,8 @@ class Scenes:
 
     def _facts(self, plans: tuple[Plan, ...]) -> Facts:
         words = self.words
-        if any(plan.background for plan in plans):
-            words = without_background_like(words)
+        for plan in plans:
+            words = without_background(words, plan, self.library)
         second = facts_of(plans[1], self.library, words) if len(plans) > 1 else None
         return facts_of(plans[0], self.library, words, second)
 

@@ -39,7 +39,8 @@ class FrameText(Objective):
     own token embeddings, so that a token which passes the projector already means its words to the language model; and
     each positive is set against the batch's other labels by a softmax (InfoNCE) rather than a sigmoid.
     ``meta["events"]`` gives, for each recording of a row, what sounds from when to when: ``tags`` are true of all of
-    it, ``words`` are said somewhere in it. A learnt level stands for "nothing".
+    it, ``words`` are said somewhere in it, ``timed`` are words with their begin and end. A learnt level stands for
+    "nothing".
     """
 
     Options = FrameTextOptions
@@ -56,7 +57,7 @@ class FrameText(Objective):
             raise DataError("objective frame_text: this batch has no recording to align; give it rows with sound.")
         tokens = seen.tokens
         events = events_of_windows(seen.batch)
-        labels = sorted({name for window in events for e in window for name in (*e["tags"], *e.get("words", ()))})
+        labels = sorted({name for window in events for event in window for name in names_in(event)})
         if not labels:
             return {"loss": tokens.x_BFD.sum() * 0.0}
         text_ED = self.log_scale.exp() * F.normalize(self._embed(seen.model, labels), dim=-1)
@@ -93,6 +94,11 @@ def events_of_windows(batch: Batch) -> list[list[dict[str, Any]]]:
         for window, recording in zip(row.windows, row.recordings, strict=True):
             found[window.key] = row.meta["events"][recording]
     return [found[window.key] for window in batch.windows]
+
+
+def names_in(event: dict[str, Any]) -> tuple[str, ...]:
+    """Everything that is true of an event or of a part of it."""
+    return (*event["tags"], *event.get("words", ()), *(word for word, _, _ in event.get("timed", ())))
 
 
 def contrast(
@@ -164,6 +170,11 @@ def truth(
                 is_false_WKE[w, first:last, column[word]] = False
                 best = first + int(logits_WKE[w, first:last, column[word]].argmax())
                 weight_WKE[w, best, column[word]] = options.word
+            for word, start_s, end_s in event.get("timed", ()):
+                begin, end = span_of({"start_s": start_s, "end_s": end_s}, window, lengths[w])
+                if begin < end:
+                    is_false_WKE[w, begin:end, column[word]] = False
+                    weight_WKE[w, begin:end, column[word]] = options.word / (end - begin)
             is_false_WKE[w, first:last, tags[-1]] = False
             weight_WKE[w, first:last, tags[-1]] = 1.0 / (last - first)
         silent_WK[w] *= options.silence / max(1.0, silent_WK[w].sum())
