@@ -95,7 +95,7 @@ class Preparer:
             trained=tuple(rendered.trained),
             windows=tuple(window for parts in windows for window in parts),
             recordings=tuple(index for index, parts in enumerate(windows) for _ in parts),
-            audio_tokens=tuple(slot.num_tokens for slot in rendered.slots),
+            audio_tokens=tuple(count_tokens(self.encoder, self.projector, audio) for audio in audios),
             prefix=max((slot.start + slot.num_tokens for slot in rendered.slots), default=0),
             audio_s=sum(audio.duration_s for audio in audios),
             meta=chat.meta,
@@ -167,7 +167,8 @@ class Batch:
 
         Returns:
             ``input_ids``, ``attention_mask`` [N, L]; with sound also ``input_features`` [W, T, …],
-            ``feature_lengths`` [W] and ``audio_windows`` (window of each run of audio tokens).
+            ``feature_lengths`` [W], ``audio_windows`` and ``audio_recordings`` (window of each run of audio tokens, and
+            of which recording it is a part, counted over all rows).
         """
         inputs = {
             "input_ids": self._pad([row.ids for row in self.rows], pad_id, side),
@@ -176,6 +177,7 @@ class Batch:
         if self.windows:
             inputs |= self.sound()
             inputs["audio_windows"] = torch.tensor(self.window_of_slot)
+            inputs["audio_recordings"] = torch.tensor(recordings_of(self.rows))
         return inputs
 
     def sound(self) -> dict[str, Tensor]:
@@ -196,3 +198,13 @@ class Batch:
         pad = [[fill] * (length - len(row)) for row in rows]
         pairs = zip(rows, pad, strict=True)
         return torch.tensor([[*p, *r] if side == "left" else [*r, *p] for r, p in pairs])
+
+
+def recordings_of(rows: Sequence[Row]) -> list[int]:
+    """Of which recording each window of the rows is a part, counted over all rows."""
+    found: list[int] = []
+    before = 0
+    for row in rows:
+        found += [before + recording for recording in row.recordings]
+        before += len(row.audio_tokens)
+    return found

@@ -23,7 +23,7 @@ def show_components(*, cost: bool, as_json: bool) -> None:
     found = {
         "encoders": list(_encoders(cost)),
         "projectors": list(_projectors()),
-        "integrations": [{"type": "prompt", "about": "Audio tokens stand among the embeddings of the prompt."}],
+        "integrations": list(_integrations()),
     }
     if as_json:
         print(json.dumps(found, indent=1))
@@ -43,7 +43,7 @@ def show_components(*, cost: bool, as_json: bool) -> None:
     for kind in ("projectors", "integrations"):
         print(f"\n{kind}\n")
         for one in found[kind]:
-            print(f"  {one['type']:<16}{one['about']}")
+            print(f"  {one['type']:<17}{one['about']}")
 
 
 def _encoders(cost: bool) -> Iterator[dict[str, Any]]:
@@ -80,6 +80,13 @@ def _projectors() -> Iterator[dict[str, Any]]:
 
     for name in projectors.names():
         yield {"type": name, "about": _about(projectors.get(name))}
+
+
+def _integrations() -> Iterator[dict[str, Any]]:
+    from ossicle.models.integrations import integrations
+
+    for name in integrations.names():
+        yield {"type": name, "about": _about(integrations.get(name))}
 
 
 def _about(cls: "type[nn.Module]") -> str:

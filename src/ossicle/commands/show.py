@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ossicle.encoders import Encoder
+    from ossicle.models.build import Placeholders
+    from ossicle.models.integrations import Integration
     from ossicle.projectors.base import Projector
     from ossicle.training import Recipe
 
@@ -23,12 +25,13 @@ class Parts(NamedTuple):
 
     encoder: "Encoder"
     projector: "Projector"
+    integration: "Integration"
     language_model: "nn.Module"
     text_config: Any
 
     def counts(self) -> dict[str, int]:
         """Parameters of each; tied ones once."""
-        return {name: sum(p.numel() for p in getattr(self, name).parameters()) for name in self._fields[:3]}
+        return {name: sum(p.numel() for p in getattr(self, name).parameters()) for name in self._fields[:4]}
 
 
 def show(what: str, overrides: Sequence[str], *, tokens: bool) -> None:
@@ -81,10 +84,12 @@ def _print_stages(recipe: "Recipe", parts: Parts) -> None:
     from ossicle.training.lora import adapter_size
 
     counts = parts.counts()
+    counts["projector"] += counts.pop("integration")  # a stage trains both or neither
+    trained_as = {name: getattr(parts, name) for name in counts}
     for number, stage in enumerate(recipe.stages, 1):
         print(f"\nstage {number}: {stage.name}, {stage.steps:,} steps of up to {stage.seconds_per_batch:g} s of audio")
         trained = 0
-        for name, part in zip(counts, parts[:3], strict=True):
+        for name, part in trained_as.items():
             rate = stage.optimiser.lr * stage.optimiser.lr_scale.get(name, 1.0)
             how = stage.train.get(name, "frozen")
             if how == "full":
@@ -109,7 +114,7 @@ def _show_model(ref: str) -> None:
     config, parts = parts_of_folder(folder)
     print(f"{ref}: a model in {folder}\n")
     _print_parts(parts, _spec_of(config))
-    print(f"\nintegration {config.integration}, format {config.format_version}, {_size(folder)}")
+    print(f"\nformat {config.format_version}, {_size(folder)}")
     if knows := about(ref).get("knows"):
         print(knows)
     if (folder / "recipe.yaml").is_file():
@@ -124,6 +129,7 @@ def _spec_of(config: Any) -> dict[str, Any]:
         "encoder": config.audio_config.encoder,
         "projector": config.audio_config.projector,
         "language_model": {"type": config.text_config.model_type},
+        "integration": config.integration,
         "clock": config.clock,
     }
 
@@ -149,6 +155,7 @@ def parts_of_spec(model: Mapping[str, Any]) -> Parts:
     from ossicle.encoders import encoders
     from ossicle.models.config import OssicleAudioConfig
     from ossicle.models.folders import model_folder
+    from ossicle.models.integrations import integrations, spec_of
     from ossicle.spec import build_options
 
     if "base" in model:
@@ -166,7 +173,10 @@ def parts_of_spec(model: Mapping[str, Any]) -> Parts:
     except (OSError, ValueError, KeyError) as error:
         said = f"model.language_model {_plain(model['language_model'])} cannot be built: {reason(error)}"
         raise SpecError(said) from None
-    return _on_meta(audio, text)
+    integration_cls, options = build_options(
+        integrations, spec_of(model.get("integration", "prompt")), "model.integration"
+    )
+    return _on_meta(audio, text, {"type": integration_cls.type_name, **options.model_dump(mode="json")})
 
 
 def parts_of_folder(folder: Path) -> tuple[Any, Parts]:
@@ -180,31 +190,43 @@ def parts_of_folder(folder: Path) -> tuple[Any, Parts]:
     raw = json.loads(file.read_text(encoding="utf-8"))
     if raw.get("model_type") in LAYOUTS:
         config = read_config(folder)
-        return config, _on_meta(config.audio_config, config.text_config)
+        return config, _on_meta(config.audio_config, config.text_config, config.integration)
     if raw.get("model_type") != OssicleConfig.model_type:
         raise ModelError(f"{folder} holds a {raw.get('model_type')!r} model, not one made by Ossicle.")
     config = OssicleConfig.from_dict(raw)
-    return config, _on_meta(config.audio_config, config.text_config)
+    return config, _on_meta(config.audio_config, config.text_config, config.integration)
 
 
-def _on_meta(audio: Any, text: Any) -> Parts:
+def _on_meta(audio: Any, text: Any, integration: Any) -> Parts:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from ossicle.models.integrations import made_of
     from ossicle.models.lalm import build_audio
 
     with torch.device("meta"):
         encoder, projector = build_audio(audio, text.hidden_size)
         language_model = AutoModelForCausalLM.from_config(text)
-    return Parts(encoder, projector, language_model, text)
+        joint = made_of(integration, text)
+    return Parts(encoder, projector, joint, language_model, text)
+
+
+def placeholders(parts: Parts) -> "Placeholders":
+    """How many audio ids a recording takes in a row."""
+    from ossicle.models.build import Placeholders
+
+    return Placeholders(parts.encoder, parts.projector, parts.integration.type_name)
 
 
 def _print_parts(parts: Parts, spec: Mapping[str, Any]) -> None:
+    from ossicle.models.integrations import spec_of
+
     counts = parts.counts()
     for name, count in counts.items():
-        options = {k: v for k, v in spec[name].items() if k not in ("type", "id")}
-        print(f"{name:<16}{spec[name].get('type', spec[name].get('id')):<10}{count:>14,}  {_plain(options)}".rstrip())
-    print(f"{'in all':<26}{sum(counts.values()):>14,}  parameters\n")
+        one = spec_of(spec.get(name, "prompt"))
+        options = {k: v for k, v in one.items() if k not in ("type", "id")}
+        print(f"{name:<16}{one.get('type', one.get('id')):<16}{count:>14,}  {_plain(options)}".rstrip())
+    print(f"{'in all':<32}{sum(counts.values()):>14,}  parameters\n")
     encoder, projector = parts.encoder, parts.projector
     frames = encoder.num_frames(round(_PROBE_S * encoder.sample_rate))
     heard = [f"{encoder.sample_rate:,} Hz", f"up to {encoder.window_samples / encoder.sample_rate:g} s at once"]

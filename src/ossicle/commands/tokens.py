@@ -1,7 +1,6 @@
 """``ossicle show --tokens``: a conversation as the ids that training, generation and serving all see."""
 
 import itertools
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,15 +17,14 @@ def show_model_tokens(ref: str) -> None:
     from transformers import AutoTokenizer
 
     from ossicle.audio import Audio
-    from ossicle.batch import count_tokens
     from ossicle.chat import Conversation, assistant, user
     from ossicle.chat.renderer import Renderer
-    from ossicle.commands.show import parts_of_folder
+    from ossicle.commands.show import parts_of_folder, placeholders
     from ossicle.models.folders import model_folder
 
     folder = model_folder(ref)
     _, parts = parts_of_folder(folder)
-    renderer = Renderer(AutoTokenizer.from_pretrained(folder), partial(count_tokens, parts.encoder, parts.projector))
+    renderer = Renderer(AutoTokenizer.from_pretrained(folder), placeholders(parts))
     sound = Audio.from_samples(np.zeros(2 * 16_000, np.float32), 16_000, name="2 s of sound")
     print_tokens(renderer, Conversation.of(user(sound, "What is this sound?"), assistant("A dog barking.")))
 
@@ -35,11 +33,10 @@ def show_recipe_tokens(recipe: "Recipe") -> None:
     """The first row of a recipe's data. Raises what reading that row raises."""
     from transformers import AutoTokenizer
 
-    from ossicle.batch import count_tokens
     from ossicle.chat.renderer import Renderer
     from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
     from ossicle.commands.answering import note
-    from ossicle.commands.show import parts_of_spec
+    from ossicle.commands.show import parts_of_spec, placeholders
     from ossicle.data import make_mixture
     from ossicle.data.keys import key_of
     from ossicle.models.folders import model_folder
@@ -56,7 +53,7 @@ def show_recipe_tokens(recipe: "Recipe") -> None:
         texts = itertools.islice(mixture.texts(_TEXTS), _TEXTS)
         tokenizer = train_tokenizer(texts, TokenizerSpec(**recipe.model.get("tokenizer", {})))
         note(f"the tokenizer of this picture is made from up to {_TEXTS:,} texts; that of the run from all.")
-    renderer = Renderer(tokenizer, partial(count_tokens, parts.encoder, parts.projector))
+    renderer = Renderer(tokenizer, placeholders(parts))
     print_tokens(renderer, mixture.rows(mixture.place(0))[0])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ossicle.batch import Batch, Row
+from ossicle.batch import Batch, Row, recordings_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Packed:
     """[P, L]: 0 for the beginning, 1, 2, … for what follows, −1 for padding."""
     window_of_slot: tuple[int, ...]
     """Which window fills each run of audio tokens, as in :class:`~ossicle.batch.Batch`."""
+    recording_of_slot: tuple[int, ...]
+    """Of which recording that window is a part, counted over the packed rows."""
     before: tuple[Tensor, Tensor]
     """Row and position of the token before each trained one, [N] both."""
     targets: Tensor
@@ -83,6 +85,7 @@ def pack(batch: Batch, *, pad_id: int, shared: bool = True) -> Packed:
         _padded(positions, 0),
         _padded(segments, -1),
         tuple(window_of_slot),
+        tuple(recordings_of([batch.rows[numbers[0]] for numbers in groups.values()])),
         (rows_N, positions_N),
         torch.tensor(targets, dtype=torch.long),
         torch.tensor(row_of_target, dtype=torch.long),

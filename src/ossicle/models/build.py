@@ -13,17 +13,19 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from ossicle.audio import Audio
 from ossicle.batch import Preparer, count_tokens
 from ossicle.chat.renderer import Renderer
 from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
-from ossicle.encoders import encoders
+from ossicle.encoders import Encoder, encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.folders import model_folder, weights_files, weights_of
 from ossicle.models.head import check_logits
+from ossicle.models.integrations import integrations, spec_of
 from ossicle.models.lalm import LALM, build_audio
 from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
 from ossicle.models.published import LAYOUTS, put_together, take_apart
-from ossicle.projectors import projectors
+from ossicle.projectors import Projector, projectors
 from ossicle.spec import build_options
 from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.files import atomic_folder
@@ -43,7 +45,8 @@ class ModelSpec(BaseModel):
     ``init: mimetic`` lets it begin with heads that look for what is like themselves, see :func:`mimetic_`."""
     tokenizer: TokenizerSpec = TokenizerSpec()
     """Used only when the language model is made from scratch."""
-    integration: str = "prompt"
+    integration: str | dict[str, Any] = "prompt"
+    """A component's name, or ``{type: cross_attention, every: 2}`` with options."""
     clock: bool = False
     """Add to every audio token where it stands in its window, as sinusoids of a learnt strength: for answers in
     seconds."""
@@ -97,20 +100,22 @@ def _bundle(model: LALM, tokenizer: PreTrainedTokenizerBase) -> Bundle:
     config = model.config
     with torch.device("meta"):
         encoder, projector = build_audio(config.audio_config, config.text_config.hidden_size)
-    counter = _Counter(encoder, projector)
+    counter = Placeholders(encoder, projector, spec_of(config.integration)["type"])
     token = tokenizer.convert_ids_to_tokens(config.audio_token_id)
     return Bundle(model, tokenizer, Renderer(tokenizer, counter, audio_token=token, around=config.audio_around))
 
 
 @dataclass(frozen=True)
-class _Counter:
-    """``count_tokens`` of one pair of components; a class so that data workers can receive it."""
+class Placeholders:
+    """How many audio ids a recording takes in a row; a class so that data workers can receive it."""
 
-    encoder: Any
-    projector: Any
+    encoder: Encoder
+    projector: Projector
+    integration: str = "prompt"
 
-    def __call__(self, audio: Any) -> int:
-        return count_tokens(self.encoder, self.projector, audio)
+    def __call__(self, audio: Audio) -> int:
+        """From the recording's header."""
+        return integrations.get(self.integration).placeholders(count_tokens(self.encoder, self.projector, audio))
 
 
 def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
@@ -140,7 +145,7 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
         audio_config=audio,
         text_config=text_config,
         audio_token_id=tokenizer.convert_tokens_to_ids(AUDIO),
-        integration=parsed.integration,
+        integration=_resolve_integration(parsed),
         clock=parsed.clock,
         format_version=FORMAT_VERSION,
         tie_word_embeddings=bool(getattr(text_config, "tie_word_embeddings", True)),
@@ -169,9 +174,14 @@ def base_folder(spec: BaseSpec) -> Path:
     return folder
 
 
+def _resolve_integration(spec: ModelSpec) -> str | dict[str, Any]:
+    """With its options written out; the plain prompt has none."""
+    cls, options = build_options(integrations, spec_of(spec.integration), "model.integration")
+    written = options.model_dump(mode="json")
+    return {"type": cls.type_name, **written} if written else cls.type_name
+
+
 def _resolve_audio(spec: ModelSpec) -> OssicleAudioConfig:
-    if spec.integration != "prompt":
-        raise SpecError(f"model.integration is {spec.integration!r}; this version knows 'prompt'.")
     encoder_cls, encoder_options = build_options(encoders, spec.encoder, "model.encoder")
     projector_cls, projector_options = build_options(projectors, spec.projector, "model.projector")
     encoder_options = encoder_cls.resolve(encoder_options)
@@ -254,7 +264,10 @@ def save(bundle: Bundle, folder: Path | str, *, files: Mapping[str, str] | None 
     """
     config = bundle.model.config
     extractor = OssicleFeatureExtractor(
-        config.audio_config.encoder, config.audio_config.projector, config.text_config.hidden_size
+        config.audio_config.encoder,
+        config.audio_config.projector,
+        config.text_config.hidden_size,
+        spec_of(config.integration)["type"],
     )
     processor = OssicleProcessor(extractor, bundle.tokenizer, audio_token=bundle.renderer.audio_token)
     state = {

@@ -31,7 +31,7 @@ class OssicleConfig(PreTrainedConfig):
         audio_config: encoder and projector.
         text_config: any causal language model of transformers.
         audio_token_id: the id that stands where a frame's token goes.
-        integration: how sound enters; ``"prompt"`` puts it among the embeddings.
+        integration: how sound enters: a component's name, or ``{"type": name, **options}``.
         clock: whether audio tokens say where they stand in their window.
         audio_around: text before and after each recording in a prompt; ``{n}`` counts recordings from 1.
         published: the configuration of the published model that this was taken from, or None.
@@ -46,7 +46,7 @@ class OssicleConfig(PreTrainedConfig):
         audio_config: OssicleAudioConfig | dict[str, Any] | None = None,
         text_config: PreTrainedConfig | dict[str, Any] | None = None,
         audio_token_id: int = 1,
-        integration: str = "prompt",
+        integration: str | dict[str, Any] = "prompt",
         clock: bool = False,
         audio_around: tuple[str, str] = ("", ""),
         published: dict[str, Any] | None = None,

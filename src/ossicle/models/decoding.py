@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from ossicle.batch import Batch, Row
 from ossicle.chat import Sampling
 from ossicle.models.build import Bundle
+from ossicle.models.integrations.cross_attention import MemoryCache
 
 
 @dataclass(eq=False)
@@ -42,7 +42,7 @@ class _Group:
     """Requests that were prefilled together and share a cache."""
 
     requests: list[Request]
-    cache: DynamicCache
+    cache: MemoryCache
     mask_nL: Tensor
     logits_nV: Tensor
 
@@ -90,7 +90,7 @@ class DecodeLoop:
         inputs = {key: value.to(self.model.device) for key, value in inputs.items()}
         if "input_features" in inputs:
             inputs["input_features"] = inputs["input_features"].to(self.model.dtype)
-        cache = DynamicCache(config=self.model.config.text_config)
+        cache = MemoryCache(config=self.model.config.text_config)
         mask_nL = inputs["attention_mask"]
         out = self.model(
             **inputs, position_ids=_positions(mask_nL), past_key_values=cache, use_cache=True, logits_to_keep=1

@@ -15,6 +15,7 @@ from ossicle.encoders import Frames, encoders
 from ossicle.encoders.base import sinusoids
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.head import embeddings_name, head_of, scaled
+from ossicle.models.integrations import Heard, made_of
 from ossicle.projectors import projectors
 from ossicle.support.errors import DataError
 
@@ -77,6 +78,8 @@ class OssicleModel(OssiclePreTrainedModel):
         self.audio_tower, self.multi_modal_projector = build_audio(config.audio_config, config.text_config.hidden_size)
         self.clock = Clock() if config.clock else nn.Identity()
         self.language_model = AutoModel.from_config(config.text_config)
+        self.integration = made_of(config.integration, config.text_config)
+        self.integration.install(self.language_model)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -110,13 +113,15 @@ class OssicleModel(OssiclePreTrainedModel):
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
         """``pooler_output`` holds the real tokens of all runs, flat, in the order in which the rows read them."""
-        tokens = self.encode(input_features, feature_lengths)
-        return BaseModelOutputWithPooling(
-            last_hidden_state=tokens.x_BFD, pooler_output=flatten_runs(tokens, audio_windows)
-        )
+        heard = Heard(self.encode(input_features, feature_lengths), audio_windows)
+        return BaseModelOutputWithPooling(last_hidden_state=heard.tokens.x_BFD, pooler_output=torch.cat(heard.runs()))
+
+    def join(self, input_ids: Tensor, heard: Heard | None, cache: Any = None) -> dict[str, Any]:
+        """What the language model is given of words and sound, by the model's integration."""
+        return self.integration.join(self, input_ids, heard, cache)
 
     def embed(self, input_ids: Tensor, audio_KD: Tensor | None = None) -> Tensor:
-        """The one place where sound meets text.
+        """Words and sound as one run of embeddings [N, L, D].
 
         Args:
             input_ids: [N, L], with the audio token wherever one of ``audio_KD`` goes.
@@ -142,32 +147,30 @@ class OssicleModel(OssiclePreTrainedModel):
         input_features: Tensor | None = None,
         feature_lengths: Tensor | None = None,
         audio_windows: Tensor | None = None,
+        audio_recordings: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
         inputs_embeds: Tensor | None = None,
+        joined: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """Hidden states of every position."""
-        if inputs_embeds is None:
-            audio_KD = None
+        """Hidden states of every position; of ``joined`` words and sound, where that has been done."""
+        if joined is None and inputs_embeds is not None:
+            joined = {"inputs_embeds": inputs_embeds}
+        elif joined is None:
+            heard = None
             if input_features is not None:
-                audio_KD = self.get_audio_features(input_features, feature_lengths, audio_windows).pooler_output
-            inputs_embeds = self.embed(input_ids, audio_KD)
-        return self.language_model(
-            inputs_embeds=inputs_embeds,
+                heard = Heard(self.encode(input_features, feature_lengths), audio_windows, audio_recordings)
+            joined = self.join(input_ids, heard, past_key_values)
+        return self.integration.run(
+            self.language_model,
+            joined,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
             **kwargs,
         )
-
-
-def flatten_runs(tokens: Frames, audio_windows: Tensor | None = None) -> Tensor:
-    """The real tokens of each run of audio tokens, end to end [ΣK, D]; a window may fill several runs."""
-    lengths = tokens.lengths_B.tolist()
-    order = range(len(lengths)) if audio_windows is None else audio_windows.tolist()
-    return torch.cat([tokens.x_BFD[window, : lengths[window]] for window in order])
 
 
 class LALM(OssiclePreTrainedModel, GenerationMixin):
@@ -186,10 +189,11 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
         return scaled(self.lm_head(hidden), self.config.text_config)
 
     def parts(self) -> dict[str, nn.Module]:
-        """The parts that a stage trains or freezes. The head belongs to the language model."""
+        """The parts that a stage trains or freezes. The head belongs to the language model, and what an integration
+        adds to it belongs to the projector: both are how sound reaches it."""
         return {
             "encoder": self.model.audio_tower,
-            "projector": nn.ModuleList([self.model.multi_modal_projector, self.model.clock]),
+            "projector": nn.ModuleList([self.model.multi_modal_projector, self.model.clock, self.model.integration]),
             "language_model": nn.ModuleList([self.model.language_model, self.lm_head]),
         }
 
@@ -211,6 +215,7 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
         input_features: Tensor | None = None,
         feature_lengths: Tensor | None = None,
         audio_windows: Tensor | None = None,
+        audio_recordings: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
@@ -225,6 +230,7 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
             input_features=input_features,
             feature_lengths=feature_lengths,
             audio_windows=audio_windows,
+            audio_recordings=audio_recordings,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
@@ -244,6 +250,7 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
         input_features: Tensor | None = None,
         feature_lengths: Tensor | None = None,
         audio_windows: Tensor | None = None,
+        audio_recordings: Tensor | None = None,
         is_first_iteration: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
@@ -254,6 +261,7 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
                 "input_features": input_features,
                 "feature_lengths": feature_lengths,
                 "audio_windows": audio_windows,
+                "audio_recordings": audio_recordings,
             }
         return inputs
 

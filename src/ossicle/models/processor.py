@@ -8,6 +8,7 @@ from transformers import AutoFeatureExtractor, AutoProcessor, BatchFeature, Proc
 
 from ossicle.encoders import encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
+from ossicle.models.integrations import integrations
 from ossicle.models.lalm import build_audio
 
 
@@ -18,6 +19,7 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
         encoder: component spec, ``{"type": ..., **options}``.
         projector: component spec; it is asked how many tokens a window gives.
         text_dim: width of the language model.
+        integration: which says how many audio ids stand for a recording.
     """
 
     model_input_names: ClassVar = ["input_features", "feature_lengths"]
@@ -27,11 +29,13 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
         encoder: dict[str, Any] | None = None,
         projector: dict[str, Any] | None = None,
         text_dim: int = 8,
+        integration: str = "prompt",
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder or {"type": "melnet"}
         self.projector = projector or {"type": "linear"}
         self.text_dim = text_dim
+        self.integration = integration
         cls = encoders.get(self.encoder["type"])
         # What a saved extractor brings along of its base class is a fact of the encoder.
         facts = {"feature_size": 1, "sampling_rate": cls.sample_rate, "padding_value": 0.0}
@@ -48,9 +52,11 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
         return encoder.window_samples // encoder.sample_rate
 
     def num_tokens(self, num_samples: int) -> int:
-        """Audio tokens of a recording."""
+        """Audio ids of a recording."""
         encoder, projector = self._parts
-        return projector.num_tokens([encoder.num_frames(span.num_samples) for span in encoder.windows(num_samples)])
+        spans = encoder.windows(num_samples)
+        num_tokens = projector.num_tokens([encoder.num_frames(span.num_samples) for span in spans])
+        return integrations.get(self.integration).placeholders(num_tokens)
 
     def __call__(self, audio: Any, sampling_rate: int | None = None, **kwargs: Any) -> BatchFeature:
         """Mono recordings at ``sampling_rate`` → windows of all of them, padded, and their lengths.
@@ -62,19 +68,21 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
         if sampling_rate not in (None, encoder.sample_rate):
             raise ValueError(f"this model hears {encoder.sample_rate} Hz, not {sampling_rate}; resample first.")
         recordings = [audio] if isinstance(audio, np.ndarray) and audio.ndim == 1 else list(audio)
-        features, counts = [], []
-        for samples in recordings:
+        features, counts, parts_of = [], [], []
+        for number, samples in enumerate(recordings):
             samples = np.asarray(samples, np.float32).reshape(1, -1)
             for span in encoder.windows(samples.shape[1]):
                 features.append(encoder.prepare(samples[:, span.start : span.end]))
+                parts_of.append(number)
             counts.append(self.num_tokens(samples.shape[1]))
-        return BatchFeature(
-            {
-                "input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
-                "feature_lengths": torch.tensor([len(f) for f in features]),
-                "num_audio_tokens": counts,
-            }
-        )
+        made = {
+            "input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
+            "feature_lengths": torch.tensor([len(f) for f in features]),
+            "num_audio_tokens": counts,
+        }
+        if self.integration != "prompt":  # where an id says no more than which recording it stands for
+            made["audio_recordings"] = torch.tensor(parts_of)
+        return BatchFeature(made)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the built parts."""

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ossicle.batch import Batch
 from ossicle.data.packing import Packed, pack
 from ossicle.encoders.base import Frames, Options
-from ossicle.models.lalm import LALM, flatten_runs
+from ossicle.models.integrations import Heard
+from ossicle.models.lalm import LALM
 from ossicle.registry import Registry
 from ossicle.training.sharing import additive, takes_any_mask
 
@@ -46,15 +47,17 @@ class Seen:
         """Last hidden states from which each trained token is predicted."""
         model, packed = self.model.model, self.packed
         device = self.model.device
-        windows = torch.tensor(packed.window_of_slot, device=device)
-        audio_KD = flatten_runs(self.tokens, windows) if self.batch.windows else None
+        heard = None
+        if self.batch.windows:
+            places = (torch.tensor(of_slot) for of_slot in (packed.window_of_slot, packed.recording_of_slot))
+            heard = Heard(self.tokens, *places)
         mask = (packed.segments >= 0).long().to(device)
         if takes_any_mask(model.language_model):
             mask = packed.allowed().to(device)
             if model.language_model.config._attn_implementation == "eager":
                 mask = additive(mask, self.model.dtype)
         hidden_PLD = model(
-            inputs_embeds=model.embed(packed.input_ids.to(device), audio_KD),
+            joined=model.join(packed.input_ids.to(device), heard),
             attention_mask=mask,
             position_ids=packed.position_ids.to(device),
             use_cache=False,

@@ -1,0 +1,86 @@
+"""What an integration is: the way in which sound reaches the language model.
+
+N rows · L tokens · K audio tokens · D width
+"""
+
+import abc
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from ossicle.encoders.base import Frames, Options
+from ossicle.registry import Registry
+
+if TYPE_CHECKING:
+    from ossicle.models.lalm import OssicleModel
+
+
+class Heard(NamedTuple):
+    """The sound of a batch of rows."""
+
+    tokens: Frames
+    """Of each window."""
+    windows: Tensor | None = None
+    """Which window is heard, run after run, in the order in which the rows hear them; each once in turn if None."""
+    recordings: Tensor | None = None
+    """Which recording each run is a part of, counted over all rows; each of its own if None."""
+
+    def runs(self) -> list[Tensor]:
+        """The real tokens [K, D] of each run; a window may be heard in several."""
+        lengths = self.tokens.lengths_B.tolist()
+        order = range(len(lengths)) if self.windows is None else self.windows.tolist()
+        return [self.tokens.x_BFD[window, : lengths[window]] for window in order]
+
+
+class Integration(nn.Module, abc.ABC):
+    """Base of all integrations, built from ``(options, text_config)``."""
+
+    Options: ClassVar[type[BaseModel]] = Options
+    type_name: ClassVar[str]
+
+    def __init__(self, options: BaseModel, text_config: PreTrainedConfig) -> None:
+        super().__init__()
+        self.options = options
+
+    @staticmethod
+    @abc.abstractmethod
+    def placeholders(num_tokens: int) -> int:
+        """How many audio ids stand in a row for a recording of ``num_tokens``."""
+
+    def install(self, language_model: PreTrainedModel) -> None:
+        """Take a place in the language model; called once, when the model is made."""
+
+    @abc.abstractmethod
+    def join(self, model: "OssicleModel", input_ids: Tensor, heard: Heard | None, cache: Any) -> dict[str, Any]:
+        """What the language model is given.
+
+        Args:
+            input_ids: [N, L], with audio ids where recordings stand.
+            heard: the recordings of these tokens; None if they have none, or if ``cache`` knows them.
+            cache: of the tokens before these, or None.
+
+        Raises:
+            DataError: the sound does not fit the audio ids.
+        """
+
+    def run(self, language_model: PreTrainedModel, joined: dict[str, Any], **kwargs: Any) -> Any:
+        """The language model's own output."""
+        return language_model(**joined, **kwargs)
+
+
+integrations: Registry[Integration] = Registry("integration", "ossicle.models.integrations")
+
+
+def made_of(written: str | Mapping[str, Any], text_config: PreTrainedConfig) -> Integration:
+    """The integration that a configuration names."""
+    spec = spec_of(written)
+    cls = integrations.get(spec["type"])
+    return cls(cls.Options(**{name: value for name, value in spec.items() if name != "type"}), text_config)
+
+
+def spec_of(written: str | Mapping[str, Any]) -> dict[str, Any]:
+    """``prompt`` or ``{type: cross_attention, every: 2}``, as the latter."""
+    return {"type": written} if isinstance(written, str) else dict(written)

@@ -1,0 +1,244 @@
+"""Gated blocks between the layers of the language model look at the recordings, which take no room in the prompt.
+
+N rows · L tokens · R runs of audio tokens · M audio tokens of a row · H heads · D width
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
+
+from ossicle.encoders.base import Options
+from ossicle.models.integrations.base import Heard, Integration, integrations
+from ossicle.support.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from ossicle.models.lalm import OssicleModel
+
+
+class CrossAttentionOptions(Options):
+    """Where the blocks stand, and their sizes; those of Audio Flamingo by default."""
+
+    every: int = Field(default=1, ge=1)
+    """One block before every so many layers, the first layer included."""
+    heads: int = Field(default=8, ge=1)
+    head_dim: int = Field(default=64, ge=1)
+    expansion: int = Field(default=4, ge=1)
+    """Width of the feed-forward layer, in widths of the language model."""
+
+
+class Memory(NamedTuple):
+    """What each row can hear, for as long as its conversation lasts."""
+
+    x_NMD: Tensor
+    recording_NM: Tensor
+    """Which of the row's recordings a token is of, from 0 on; −1 for padding."""
+    begun_N: Tensor
+    """How many of its recordings the row has named so far."""
+    seen: dict[int, tuple[Tensor, Tensor]]
+    """Keys and values [N, H, M, D] of each block, once computed."""
+
+    def select(self, rows: Tensor) -> "Memory":
+        """Some of the rows, perhaps repeated."""
+        seen = {number: (keys[rows], values[rows]) for number, (keys, values) in self.seen.items()}
+        return Memory(self.x_NMD[rows], self.recording_NM[rows], self.begun_N[rows], seen)
+
+
+class Sound(NamedTuple):
+    """What is passed through the language model to the blocks."""
+
+    memory: Memory
+    allowed_NLM: Tensor
+    """What each token may look at."""
+    asked: list[int]
+    """Numbers of the blocks that were reached."""
+
+
+class MemoryCache(DynamicCache):
+    """A cache whose rows remember what they heard."""
+
+    memory: Memory | None = None
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep these rows."""
+        super().batch_select_indices(indices)
+        if self.memory is not None:
+            self.memory = self.memory.select(indices)
+
+
+class GatedBlock(nn.Module):
+    """``x + tanh(a) · attention(norm(x), sound)``, then ``x + tanh(b) · feed_forward(norm(x))``.
+
+    Flamingo's gated cross-attention (Alayrac et al. 2022, arXiv 2204.14198, section 2.2) as Audio Flamingo has it (Kong
+    et al. 2024, arXiv 2402.01831, section 3.1). Both gates begin at 0, where the block changes nothing; until they
+    open, they alone learn.
+    """
+
+    def __init__(self, number: int, dim: int, options: CrossAttentionOptions) -> None:
+        super().__init__()
+        self.number, self.heads, inner = number, options.heads, options.heads * options.head_dim
+        self.norm, self.sound_norm, self.forward_norm = (nn.LayerNorm(dim) for _ in range(3))
+        self.q_proj = nn.Linear(dim, inner, bias=False)
+        self.k_proj = nn.Linear(dim, inner, bias=False)
+        self.v_proj = nn.Linear(dim, inner, bias=False)
+        self.o_proj = nn.Linear(inner, dim, bias=False)
+        self.up_proj = nn.Linear(dim, options.expansion * dim, bias=False)
+        self.down_proj = nn.Linear(options.expansion * dim, dim, bias=False)
+        self.attention_gate = nn.Parameter(torch.zeros(()))
+        self.forward_gate = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x_NLD: Tensor, sound: Sound) -> Tensor:
+        """The hidden states with what is heard; a token that may hear nothing passes as it is."""
+        hears_NL1 = sound.allowed_NLM.any(-1, keepdim=True)
+        x_NLD = x_NLD + self.attention_gate.tanh() * hears_NL1 * self._attend(self.norm(x_NLD), sound, hears_NL1)
+        inner_NLD = F.gelu(self.up_proj(self.forward_norm(x_NLD)))
+        return x_NLD + self.forward_gate.tanh() * hears_NL1 * self.down_proj(inner_NLD)
+
+    def before(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Hook of the layer that this block stands before."""
+        sound = kwargs.get("sound")
+        if sound is not None:
+            sound.asked.append(self.number)
+            if args:
+                args = (self(args[0], sound), *args[1:])
+            else:
+                kwargs = {**kwargs, "hidden_states": self(kwargs["hidden_states"], sound)}
+        return without_sound(layer, args, kwargs)
+
+    def _attend(self, x_NLD: Tensor, sound: Sound, hears_NL1: Tensor) -> Tensor:
+        keys, values = sound.memory.seen.get(self.number) or self._remember(sound.memory)
+        # A softmax over nothing is not a number; such tokens look at everything, and what they found is dropped.
+        mask = (sound.allowed_NLM | ~hears_NL1)[:, None]
+        found_NHLD = F.scaled_dot_product_attention(self._split(self.q_proj(x_NLD)), keys, values, attn_mask=mask)
+        return self.o_proj(found_NHLD.transpose(1, 2).flatten(2))
+
+    def _remember(self, memory: Memory) -> tuple[Tensor, Tensor]:
+        x_NMD = self.sound_norm(memory.x_NMD.to(self.sound_norm.weight.dtype))
+        made = self._split(self.k_proj(x_NMD)), self._split(self.v_proj(x_NMD))
+        if not torch.is_grad_enabled():
+            memory.seen[self.number] = made
+        return made
+
+    def _split(self, x_NLD: Tensor) -> Tensor:
+        return x_NLD.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+def without_sound(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Hook: the layer itself knows nothing of sound."""
+    return args, {name: value for name, value in kwargs.items() if name != "sound"}
+
+
+@integrations.register("cross_attention")
+class CrossAttention(Integration):
+    """One audio id names a recording; from there on, every token may look at it.
+
+    As in Audio Flamingo 1, text also sees the recordings before the last one, and what precedes the first recording
+    sees that one. Keys and values of the sound are computed once for a conversation. The language model may be frozen:
+    before the first step it answers as it would by itself, to the last bit.
+    """
+
+    Options = CrossAttentionOptions
+
+    def __init__(self, options: CrossAttentionOptions, text_config: PreTrainedConfig) -> None:
+        super().__init__(options, text_config)
+        numbers = range(0, text_config.num_hidden_layers, options.every)
+        self.blocks = nn.ModuleDict({str(n): GatedBlock(n, text_config.hidden_size, options) for n in numbers})
+
+    @staticmethod
+    def placeholders(num_tokens: int) -> int:
+        """One, however long the recording is."""
+        return 1
+
+    def install(self, language_model: PreTrainedModel) -> None:
+        """Put each block before its layer."""
+        for number, layer in enumerate(decoder_layers(language_model)):
+            hook = self.blocks[str(number)].before if str(number) in self.blocks else without_sound
+            layer.register_forward_pre_hook(hook, with_kwargs=True)
+
+    def join(self, model: "OssicleModel", input_ids: Tensor, heard: Heard | None, cache: Any) -> dict[str, Any]:
+        """Embeddings of the words, and what they may hear."""
+        names_NL = input_ids == model.config.audio_token_id
+        memory = getattr(cache, "memory", None)
+        if heard is not None:
+            if memory is not None:
+                raise DataError("sound came in the middle of a conversation; give the whole of it, from its beginning.")
+            memory = remember(names_NL, heard)
+        joined: dict[str, Any] = {"inputs_embeds": model.get_input_embeddings()(input_ids)}
+        if memory is None:
+            if bool(names_NL.any()):
+                raise DataError("a row names recordings and no sound came with it; give input_features.")
+            return joined
+        begun_NL = memory.begun_N[:, None] + names_NL.cumsum(1)
+        of_N1M = memory.recording_NM[:, None]
+        allowed_NLM = (of_N1M >= 0) & (of_N1M <= (begun_NL - 1).clamp(min=0)[..., None])
+        joined["sound"] = Sound(memory._replace(begun_N=begun_NL[:, -1]), allowed_NLM, [])
+        return joined
+
+    def run(self, language_model: PreTrainedModel, joined: dict[str, Any], **kwargs: Any) -> Any:
+        """The language model with the blocks; its cache remembers the sound.
+
+        Raises:
+            ModelError: the language model's layers are not told of what it is given.
+        """
+        sound: Sound | None = joined.get("sound")
+        if sound is None:
+            return language_model(**joined, **kwargs)
+        out = language_model(**joined, **kwargs)
+        if len(sound.asked) < len(self.blocks):
+            raise ModelError(
+                f"integration cross_attention: the layers of a {language_model.config.model_type} model are not "
+                "passed what it is given, so the blocks before them hear nothing; choose another language model."
+            )
+        if out.past_key_values is not None:
+            out.past_key_values.memory = sound.memory
+        return out
+
+
+def decoder_layers(language_model: PreTrainedModel) -> nn.ModuleList:
+    """The layers of a decoder.
+
+    Raises:
+        ModelError: there is no one list of as many layers as the configuration says.
+    """
+    wanted = language_model.config.num_hidden_layers
+    found = [m for m in language_model.modules() if isinstance(m, nn.ModuleList) and len(m) == wanted]
+    if not found:
+        raise ModelError(
+            f"integration cross_attention: a {language_model.config.model_type} model has no list of {wanted} layers."
+        )
+    return found[0]
+
+
+def remember(names_NL: Tensor, heard: Heard) -> Memory:
+    """The recordings of each row, end to end.
+
+    Args:
+        names_NL: where an audio id names a recording.
+
+    Raises:
+        DataError: there are more or fewer recordings than are named.
+    """
+    runs = heard.runs()
+    recordings = list(range(len(runs))) if heard.recordings is None else heard.recordings.tolist()
+    row_of = names_NL.nonzero()[:, 0].tolist()
+    if len(row_of) != len(set(recordings)):
+        raise DataError(
+            f"the rows name {len(row_of)} recordings and the sound is of {len(set(recordings))}; "
+            "render and prepare with one Preparer."
+        )
+    rows: list[list[Tensor]] = [[] for _ in names_NL]
+    numbers: list[list[Tensor]] = [[] for _ in names_NL]
+    first = {row: recording for recording, row in reversed(list(enumerate(row_of)))}
+    for run_KD, recording in zip(runs, recordings, strict=True):
+        row = row_of[recording]
+        rows[row].append(run_KD)
+        numbers[row].append(torch.full((len(run_KD),), recording - first[row], device=names_NL.device))
+    nothing_KD, nobody_K = runs[0][:0], torch.zeros(0, dtype=torch.long, device=names_NL.device)
+    x_NMD = nn.utils.rnn.pad_sequence([torch.cat([nothing_KD, *parts]) for parts in rows], batch_first=True)
+    recording_NM = nn.utils.rnn.pad_sequence(
+        [torch.cat([nobody_K, *parts]) for parts in numbers], batch_first=True, padding_value=-1
+    )
+    return Memory(x_NMD, recording_NM, torch.zeros(len(names_NL), dtype=torch.long, device=names_NL.device), {})
