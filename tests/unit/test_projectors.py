@@ -104,3 +104,43 @@ def test_the_aggregator_reads_the_levels_of_an_encoder():
         encoder={**levels, "levels": [1, 2], "join": "side_by_side"}, projector={"type": "aggregator", "heads": 2}
     )
     assert bundle.model.model.multi_modal_projector.dims == (32, 32)
+
+
+def test_what_is_found_among_words_is_a_blend_of_them():
+    """Two words of which one is found surely: its value comes out."""
+    cls = projectors.get("cross_attention")
+    projector = cls(cls.Options(stride=2, heads=1, words=2), 4, 4)
+    words_VD = torch.tensor([[30.0, 0, 0, 0], [0, 30.0, 0, 0]])
+    projector.meet(words_VD)
+    for linear in (projector.q_proj, projector.k_proj, projector.v_proj, projector.o_proj):
+        torch.nn.init.eye_(linear.weight)
+        torch.nn.init.zeros_(linear.bias)
+    torch.nn.init.zeros_(projector.conv.bias)
+    with torch.no_grad():
+        projector.conv.weight.copy_(torch.eye(4)[:, :, None].expand(4, 4, 2))
+    x = torch.tensor([[[0.0, 5.0, 0, 0], [0, 5.0, 0, 0], [5.0, 0, 0, 0]]])
+    tokens = projector(Frames(x, torch.tensor([3])))
+    torch.testing.assert_close(tokens.x_BFD[0], words_VD[[1, 0]])
+
+
+def test_words_are_those_of_the_language_model_and_stay():
+    """Spread over the whole table; saved with the projector; trained by nobody."""
+    spec = {"type": "cross_attention", "stride": 2, "heads": 2, "words": 9}
+    bundle = random_bundle(projector=spec)
+    projector, table = bundle.model.model.multi_modal_projector, bundle.model.get_input_embeddings().weight
+    at = [i * len(table) // 9 for i in range(9)]
+    torch.testing.assert_close(projector.words_VD * 8.0, table[at])  # random_bundle widens matrices afterwards
+    assert "words_VD" in projector.state_dict() and "words_VD" not in dict(projector.named_parameters())
+    few = projectors.get("cross_attention").tiny()
+    few.meet(torch.arange(3.0)[:, None].expand(3, 24))
+    assert few.words_VD[:, 0].tolist() == [i % 3 for i in range(50)]
+
+
+def test_tokens_of_a_transformer_know_what_comes_later():
+    projector = projectors.get("transformer").tiny().eval()
+    given = frames(8)
+    changed = given.x_BFD.clone()
+    changed[:, 6:] *= -1.0  # adding to all would be lost in the norm
+    assert not torch.allclose(
+        projector(given).x_BFD[:, 0], projector(Frames(changed, given.lengths_B)).x_BFD[:, 0], atol=1e-4
+    )

@@ -25,6 +25,7 @@ from ossicle.models.integrations import integrations, spec_of
 from ossicle.models.lalm import LALM, build_audio
 from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
 from ossicle.models.published import LAYOUTS, put_together, take_apart
+from ossicle.models.quant import quantised
 from ossicle.projectors import Projector, projectors
 from ossicle.spec import build_options
 from ossicle.support.errors import ModelError, SpecError
@@ -160,6 +161,7 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
         model.model.language_model.load_state_dict(pretrained.base_model.state_dict())
         model.lm_head.load_state_dict(pretrained.get_output_embeddings().state_dict())
         check_logits(model, pretrained, parsed.language_model["id"])
+    model.model.multi_modal_projector.meet(model.get_input_embeddings().weight)
     return _bundle(model, tokenizer)
 
 
@@ -300,8 +302,16 @@ def export(bundle: Bundle, folder: Path | str) -> None:
         processor.save_pretrained(target)
 
 
-def load_bundle(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Bundle:
+def load_bundle(
+    folder: Path | str, *, device: str = "cpu", dtype: torch.dtype = torch.float32, quant: int | None = None
+) -> Bundle:
     """Read a model folder: one of ours, or a published audio language model, which is taken apart.
+
+    Args:
+        folder: of the model.
+        device: of torch.
+        dtype: of the weights.
+        quant: keep the language model's weights in so many bits, see :func:`~ossicle.models.quant.quantised`.
 
     Raises:
         ModelError: the folder is missing, is neither, or its format is newer than this version.
@@ -311,9 +321,11 @@ def load_bundle(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype =
     if not config_file.is_file():
         raise ModelError(f"{folder} is not a model folder: it has no config.json.")
     raw = json.loads(config_file.read_text())
+    options = {} if quant is None else quantised(quant, device, dtype)
     if raw.get("model_type") in LAYOUTS:
         with _no_bars():
-            return _bundle(take_apart(folder, dtype).to(device), _published_tokenizer(folder))
+            model = take_apart(folder, dtype, options)
+            return _bundle(model if quant else model.to(device), _published_tokenizer(folder))
     if raw.get("model_type") != OssicleConfig.model_type:
         known = ", ".join(LAYOUTS)
         raise ModelError(
@@ -323,5 +335,5 @@ def load_bundle(folder: Path | str, *, device: str = "cpu", dtype: torch.dtype =
         raise ModelError(f"{folder} was written by a newer Ossicle (format {raw['format_version']}); upgrade Ossicle.")
     weights_files(folder)
     with _no_bars():
-        model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
-    return _bundle(model, AutoTokenizer.from_pretrained(folder))
+        model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options).eval()
+    return _bundle(model if quant else model.to(device), AutoTokenizer.from_pretrained(folder))

@@ -42,6 +42,9 @@ class Projector(nn.Module, abc.ABC):
         """A real but tiny instance for tests."""
         return cls(cls.Options(), dim_in, dim_out)
 
+    def meet(self, embeddings_VD: Tensor) -> None:
+        """The language model's token embeddings, shown once when a model is composed."""
+
     def num_tokens(self, frames_per_window: Sequence[int]) -> int:
         """Tokens of one recording (``scope`` "recording") or of one window, whose frames are given."""
         return sum(self.lengths(frames) for frames in frames_per_window)
