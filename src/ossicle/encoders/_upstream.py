@@ -38,6 +38,8 @@ class Upstream(Encoder):
     """Type of the published model that this is a part of."""
     tower: ClassVar[str] = ""
     """Name of the part in it."""
+    part: ClassVar[str] = "audio_config"
+    """Where its configuration holds the sizes of that part."""
     overrides: ClassVar[dict[str, Any]] = {}
     """What we want otherwise than the published configuration has it."""
 
@@ -70,7 +72,8 @@ class Upstream(Encoder):
             if found.get("model_type") != wanted:
                 raise ModelError(f"{ref!r} is a {found.get('model_type')} model, not a {wanted}; name another type.")
             if cls.whole:
-                return AutoConfig.from_pretrained(ref, trust_remote_code=False).audio_config.to_diff_dict()
+                whole = AutoConfig.from_pretrained(ref, trust_remote_code=False)
+                return getattr(whole, cls.part).to_diff_dict()
             return cls.config_class.from_pretrained(ref).to_diff_dict()
         except (OSError, ValueError) as error:
             raise ModelError(f"the {cls.type_name} model {ref!r} cannot be found: {reason(error)}") from error
@@ -78,7 +81,9 @@ class Upstream(Encoder):
     @classmethod
     def resolve(cls, options: UpstreamOptions) -> UpstreamOptions:
         """Options that rebuild the module without its hub id."""
-        return options.model_copy(update={"config": options.config or cls.published(options.id)})
+        return options.model_copy(
+            update={"config": cls.published(options.id) if options.config is None else options.config}
+        )
 
     def load_pretrained(self) -> None:
         """Fill the weights from ``options.id``, where it names any.
@@ -115,6 +120,6 @@ class Upstream(Encoder):
     def module(self) -> nn.Module:
         """Our copy of the part that is used."""
 
-    def kept(self, source: PreTrainedModel) -> tuple[nn.Module, str]:
+    def kept(self, source: PreTrainedModel) -> tuple[nn.Module, str | tuple[str, ...]]:
         """The part of a published model that is used, and what its tensors' names begin with."""
         return source, ""
