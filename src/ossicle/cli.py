@@ -25,10 +25,15 @@ INTERRUPTED = 130
 
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A recording; - reads standard input.")]
 ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="A shipped model's name, a model folder, or hf:OWNER/NAME.")
+    str,
+    typer.Option("--model", "-m", help="A shipped model's name, a model folder, hf:OWNER/NAME, or openai:URL#NAME."),
 ]
 DeviceOption = Annotated[str, typer.Option(help="Where it runs: cpu, cuda, cuda:1, mps.")]
 DtypeOption = Annotated[str, typer.Option(help="float32, bfloat16 or float16.")]
+QuantOption = Annotated[
+    int | None,
+    typer.Option(metavar="4|8", show_default=False, help="Keep the language model's weights in so many bits."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 LongAudioOption = Annotated[
     str,
@@ -68,6 +73,7 @@ def ask(
     model: ModelOption = "tiny",
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",
+    quant: QuantOption = None,
     json: JsonOption = False,
     long_audio: LongAudioOption = "window",
     max_new_tokens: MaxNewTokensOption = None,
@@ -81,7 +87,7 @@ def ask(
     from ossicle.commands import ask as command
     from ossicle.commands.answering import Choice
 
-    choice = Choice(model, device, dtype, long_audio, max_new_tokens, temperature, seed)
+    choice = Choice(model, device, dtype, long_audio, max_new_tokens, temperature, seed, quant)
     if each is None:
         command.ask(command.split_question(words, out), choice, as_json=json)
         return
@@ -97,6 +103,7 @@ def caption(
     model: ModelOption = "tiny",
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",
+    quant: QuantOption = None,
     json: JsonOption = False,
     long_audio: LongAudioOption = "window",
 ) -> None:
@@ -104,7 +111,7 @@ def caption(
     from ossicle.commands import ask as command
     from ossicle.commands.answering import Choice
 
-    command.caption(file, Choice(model, device, dtype, long_audio), as_json=json)
+    command.caption(file, Choice(model, device, dtype, long_audio, quant=quant), as_json=json)
 
 
 @app.command()
@@ -113,6 +120,7 @@ def transcribe(
     model: ModelOption = "tiny",
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",
+    quant: QuantOption = None,
     json: JsonOption = False,
     long_audio: LongAudioOption = "window",
 ) -> None:
@@ -120,7 +128,7 @@ def transcribe(
     from ossicle.commands import ask as command
     from ossicle.commands.answering import Choice
 
-    command.transcribe(file, Choice(model, device, dtype, long_audio), as_json=json)
+    command.transcribe(file, Choice(model, device, dtype, long_audio, quant=quant), as_json=json)
 
 
 @app.command()
@@ -131,13 +139,14 @@ def events(
     model: ModelOption = "tiny",
     device: DeviceOption = "cpu",
     dtype: DtypeOption = "float32",
+    quant: QuantOption = None,
     json: JsonOption = False,
 ) -> None:
     """What is heard in a recording of any length, from when to when."""
     from ossicle.commands.answering import Choice
     from ossicle.commands.events import show_events
 
-    show_events(file, Choice(model, device, dtype), window_s=window, plot=plot, as_json=json)
+    show_events(file, Choice(model, device, dtype, quant=quant), window_s=window, plot=plot, as_json=json)
 
 
 @app.command()
@@ -151,11 +160,14 @@ def train(
         int | None, typer.Option(min=0, show_default=False, help="Data processes; the result doesn't depend on it.")
     ] = None,
     device: Annotated[str | None, typer.Option(show_default=False, help="Default: cuda where there is one.")] = None,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="Try whether it fits together: tiny parts, made sounds, two steps a stage.")
+    ] = False,
 ) -> None:
     """Train a model, or continue an interrupted run."""
     from ossicle.commands.train import run
 
-    run(recipe, overrides or [], out, workers, device)
+    run(recipe, overrides or [], out, workers, device, tiny=tiny)
 
 
 @app.command()
@@ -170,6 +182,7 @@ def show(
         list[str] | None, typer.Argument(metavar="[KEY.KEY=VALUE]...", help="Change the recipe.", show_default=False)
     ] = None,
     tokens: Annotated[bool, typer.Option("--tokens", help="Print a conversation as ids; trained ones marked.")] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="A recipe as train --tiny runs it; reads no hub.")] = False,
     cost: Annotated[bool, typer.Option("--cost", help="With components: count each encoder's operations.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With components: print one JSON object.")] = False,
 ) -> None:
@@ -186,7 +199,7 @@ def show(
         raise SpecError("--cost and --json go with: ossicle show components.")
     from ossicle.commands.show import show as command
 
-    command(what, overrides or [], tokens=tokens)
+    command(what, overrides or [], tokens=tokens, tiny=tiny)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ossicle.audio import Audio
     from ossicle.chat import Sampling
     from ossicle.models import Local
+    from ossicle.models.remote import Remote
 
 STDIN = "-"
 
@@ -28,8 +29,28 @@ class Choice:
     max_new_tokens: int | None = None
     temperature: float | None = None
     seed: int | None = None
+    quant: int | None = None
 
-    def load(self) -> "Local":
+    @property
+    def is_endpoint(self) -> bool:
+        """Whether it answers behind an address, and not here."""
+        from ossicle.models.remote import is_endpoint
+
+        return is_endpoint(self.model)
+
+    def named(self) -> "Choice":
+        """The same with the model's full name: an endpoint's only model is asked for. Raises ModelError."""
+        return replace(self, model=self.load().name) if self.is_endpoint else self
+
+    def weights(self) -> str:
+        """The beginning of their SHA-256, and the bits they are kept in; empty for an endpoint, which tells nothing."""
+        if self.is_endpoint:
+            return ""
+        from ossicle.models.folders import model_folder, weights_of
+
+        return weights_of(model_folder(self.model))[:12] + (f" in {self.quant} bits" if self.quant else "")
+
+    def load(self) -> "Local | Remote":
         """The model. Raises ModelError."""
         hush_libraries()
         from ossicle.models import load
@@ -39,7 +60,7 @@ class Choice:
         if self.long_audio not in known:
             hint = nearest(self.long_audio, known)
             raise ModelError(f"--long-audio is {', '.join(known)}, not {self.long_audio!r}.{hint}")
-        return load(self.model, device=self.device, dtype=self.dtype, long_audio=self.long_audio)
+        return load(self.model, device=self.device, dtype=self.dtype, long_audio=self.long_audio, quant=self.quant)
 
     def sampling(self) -> "Sampling":
         """How its answers are drawn."""
@@ -51,9 +72,11 @@ class Choice:
 
 def hush_libraries() -> None:
     """Commands print answers; progress bars and advice of libraries are for those who program with them."""
+    import logging as logs
     import warnings
 
     warnings.simplefilter("ignore")
+    logs.getLogger("bitsandbytes").setLevel(logs.ERROR)
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -85,11 +108,14 @@ def _read_stdin() -> "Audio":
 
 
 def about(model: str) -> dict[str, Any]:
-    """What a model's folder says of it in ``about.json``; empty where it says nothing."""
+    """What a model's folder says of it in ``about.json``; empty where it says nothing, as an endpoint's does."""
     import json
 
     from ossicle.models.folders import model_folder
+    from ossicle.models.remote import is_endpoint
 
+    if is_endpoint(model):
+        return {}
     file = model_folder(model) / "about.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 

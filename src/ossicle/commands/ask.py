@@ -14,7 +14,9 @@ from ossicle.support.errors import OssicleError
 if TYPE_CHECKING:
     from ossicle.audio import Audio
     from ossicle.chat import Conversation, Reply, Sampling
+    from ossicle.chat.answerer import Answerer
     from ossicle.models import Local
+    from ossicle.models.remote import Remote
 
 CAPTION = "Describe the recording in one sentence."
 TRANSCRIBE = "Transcribe the speech."
@@ -58,7 +60,10 @@ def given_out(out: Path | None) -> Path:
 
 
 def ask(asked: Asked, choice: Choice, *, as_json: bool) -> None:
-    """Print the answer, as it comes, or one JSON object with what reached the model."""
+    """Print the answer, as it comes, or one JSON object with what reached the model.
+
+    ``tokens`` are null where an endpoint does not count them.
+    """
     begun_s = time.perf_counter()
     audios = open_audios(asked.files)
     lm = choice.load()
@@ -66,21 +71,22 @@ def ask(asked: Asked, choice: Choice, *, as_json: bool) -> None:
 
     chat = Conversation.of(user(*audios, asked.question))
     if not as_json:
-        _tell(print_stream(lm, chat, choice.sampling()), lm, audios)
+        _tell(print_stream(lm, chat, choice.sampling()), lm, choice, audios)
         return
     (reply,) = lm.generate([chat], choice.sampling())
+    counted = reply.audio_tokens or [None] * len(audios)
     found = {
         "answer": reply.text,
         "model": lm.name,
         "audio": [
             {"file": file, "duration_s": round(audio.duration_s, 6), "tokens": tokens}
-            for file, audio, tokens in zip(asked.files, audios, reply.audio_tokens, strict=True)
+            for file, audio, tokens in zip(asked.files, audios, counted, strict=True)
         ],
         "usage": asdict(reply.usage),
         "elapsed_s": round(time.perf_counter() - begun_s, 3),
     }
     print(json.dumps(found, ensure_ascii=False))
-    _tell(reply, lm, audios)
+    _tell(reply, lm, choice, audios)
 
 
 def caption(file: str, choice: Choice, *, as_json: bool) -> None:
@@ -96,7 +102,7 @@ def transcribe(file: str, choice: Choice, *, as_json: bool) -> None:
     ask(Asked((file,), TRANSCRIBE), choice, as_json=as_json)
 
 
-def print_stream(lm: "Local", chat: "Conversation", sampling: "Sampling") -> "Reply":
+def print_stream(lm: "Answerer", chat: "Conversation", sampling: "Sampling") -> "Reply":
     """Print the reply piece by piece; returns the whole."""
     begun = False
     for delta in lm.stream(chat, sampling):
@@ -110,12 +116,14 @@ def print_stream(lm: "Local", chat: "Conversation", sampling: "Sampling") -> "Re
     return reply
 
 
-def _tell(reply: "Reply", lm: "Local", audios: "Sequence[Audio]") -> None:
+def _tell(reply: "Reply", lm: "Local | Remote", choice: Choice, audios: "Sequence[Audio]") -> None:
     """What was cut, if anything was."""
-    if lm.long_audio == "truncate":
+    if choice.long_audio == "truncate":
         for audio in audios:
             if audio.duration_s > lm.span_s:
                 heard_s = reply.fields["stretches"][-1]["end_s"]
                 note(f"only the first {heard_s:g} s of {audio.name} were heard, of {audio.duration_s:.1f} s.")
+    if reply.finish_reason == "cancelled":
+        note("the server cut the answer short.")
     if reply.finish_reason == "length":
         note("the answer was cut at the longest allowed; see --max-new-tokens.")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from ossicle.commands.answering import Choice, writing
-from ossicle.support.errors import DataError, OssicleError
+from ossicle.support.errors import DataError, EndpointError, OssicleError
 
 if TYPE_CHECKING:
     from ossicle.models import Local
+    from ossicle.models.remote import Remote
 
 SUFFIXES = frozenset(
     {".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".au", ".m4a", ".mp4", ".webm"}
@@ -22,7 +23,7 @@ class Key(NamedTuple):
 
     model: str
     weights: str
-    """The beginning of their SHA-256: a model that was trained further is asked again."""
+    """The beginning of their SHA-256: a model that was trained further is asked again. Empty for an endpoint."""
     question: str
     file: str
 
@@ -31,18 +32,19 @@ def ask_each(source: Path, question: str, out: Path, choice: Choice) -> int:
     """Answer, or go on answering; rows are written as they come, in order of the recordings.
 
     A row is ``{"file", "question", "model", "weights", "answer", "duration_s", "tokens"}``, or has ``"error"`` for a
-    recording that cannot be read; those are tried again the next time.
+    recording that cannot be read; those are tried again the next time. ``tokens`` is null where an endpoint doesn't
+    count them.
 
     Returns:
         How many recordings failed.
 
     Raises:
         DataError: no recordings, or ``out`` is something else than such rows.
+        EndpointError: an endpoint is not there, or refuses whatever is asked; what was answered is kept.
     """
     files = recordings(source)
-    from ossicle.models.folders import model_folder, weights_of
-
-    weights = weights_of(model_folder(choice.model))[:12]
+    choice = choice.named()
+    weights = choice.weights()
     keys = [Key(choice.model, weights, question, file) for file in files]
     with writing(out):
         answered = repair(out, keys)
@@ -133,32 +135,38 @@ def _read_row(line: str) -> tuple[Key | None, dict[str, Any] | None]:
         return None, None
 
 
-def answer(lm: "Local", keys: Sequence[Key], choice: Choice) -> Iterator[dict[str, Any]]:
+def answer(lm: "Local | Remote", keys: Sequence[Key], choice: Choice) -> Iterator[dict[str, Any]]:
     """One row per recording, in order; recordings are answered in groups, and alone where a group holds a bad one."""
     for start in range(0, len(keys), lm.max_batch):
         group = keys[start : start + lm.max_batch]
         try:
             yield from _answer_group(lm, group, choice)
+        except EndpointError:
+            raise
         except OssicleError:
             for key in group:
                 try:
                     yield from _answer_group(lm, [key], choice)
+                except EndpointError:
+                    raise
                 except OssicleError as error:
                     yield {**_named(key), "error": str(error)}
 
 
-def _answer_group(lm: "Local", keys: Sequence[Key], choice: Choice) -> list[dict[str, Any]]:
+def _answer_group(lm: "Local | Remote", keys: Sequence[Key], choice: Choice) -> list[dict[str, Any]]:
     from ossicle.audio import Audio
     from ossicle.chat import Conversation, user
 
     audios = [Audio(key.file) for key in keys]
+    for audio in audios:
+        audio.duration_s  # noqa: B018 - reads the header: a bad recording is known before any is asked about
     chats = [Conversation.of(user(audio, key.question)) for audio, key in zip(audios, keys, strict=True)]
     return [
         {
             **_named(key),
             "answer": reply.text,
             "duration_s": round(audio.duration_s, 6),
-            "tokens": reply.usage.audio_tokens,
+            "tokens": reply.usage.audio_tokens if reply.audio_tokens else None,
         }
         for key, audio, reply in zip(keys, audios, lm.generate(chats, choice.sampling()), strict=True)
     ]

@@ -30,9 +30,9 @@ def show_events(file: str, choice: Choice, *, window_s: float, plot: Path | None
 
         require("matplotlib", extra="plots")
     lm = choice.load()
-    from ossicle.models.listening import events, picture
+    from ossicle.models.listening import TIMELINE, TIMELINE_FOR_ANY, events, picture
 
-    heard = events(lm, audio, window_s)
+    heard = events(lm, audio, window_s, TIMELINE_FOR_ANY if choice.is_endpoint else TIMELINE)
     if as_json:
         print(json.dumps({"events": [event._asdict() for event in heard]}, ensure_ascii=False))
     else:

@@ -34,8 +34,12 @@ class Parts(NamedTuple):
         return {name: sum(p.numel() for p in getattr(self, name).parameters()) for name in self._fields[:4]}
 
 
-def show(what: str, overrides: Sequence[str], *, tokens: bool) -> None:
+def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = False) -> None:
     """Print a recipe or model.
+
+    Args:
+        tokens: a conversation as ids, instead of the parts.
+        tiny: a recipe in its smallest form.
 
     Raises:
         SpecError, ModelError: no such recipe or model, or one that cannot be built.
@@ -44,10 +48,11 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool) -> None:
 
     hush_libraries()
     if Path(what).suffix.lower() in (".yaml", ".yml") or Path(what).is_file():
-        from ossicle.training import load_recipe
+        from ossicle.training import load_recipe, tiny_form
         from ossicle.training.run import resolve
 
-        recipe = resolve(load_recipe(what, overrides))
+        recipe = load_recipe(what, overrides)
+        recipe = resolve(tiny_form(recipe) if tiny else recipe)
         if tokens:
             from ossicle.commands.tokens import show_recipe_tokens
 
@@ -57,6 +62,8 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool) -> None:
         return
     if overrides:
         raise SpecError(f"{what} is a model, which takes no overrides; name a recipe (.yaml) to change one.")
+    if tiny:
+        raise SpecError(f"{what} is a model, and --tiny is for recipes (.yaml).")
     if tokens:
         from ossicle.commands.tokens import show_model_tokens
 

@@ -6,13 +6,19 @@ from pathlib import Path
 from ossicle.commands.answering import hush_libraries, writing
 
 
-def run(recipe: Path, overrides: Sequence[str], out: Path, workers: int | None, device: str | None) -> None:
+def run(
+    recipe: Path, overrides: Sequence[str], out: Path, workers: int | None, device: str | None, *, tiny: bool
+) -> None:
     """Train, and say where the model lies."""
     hush_libraries()
-    from ossicle.training import train
+    from ossicle.training import load_recipe, tiny_form, train
 
+    given = load_recipe(recipe, overrides)
     with writing(out):
-        model = train(recipe, out, overrides=overrides, workers=workers, device=device)
+        model = train(tiny_form(given) if tiny else given, out, workers=workers, device=device)
+    if tiny:
+        print(f"{given.name} fits together: every stage trained its parts, and the model in {model} was saved.")
+        return
     print(f'{model}\nAsk it: ossicle ask FILE "What is this sound?" --model {out}')
 
 

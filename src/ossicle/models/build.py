@@ -283,7 +283,7 @@ def save(bundle: Bundle, folder: Path | str, *, files: Mapping[str, str] | None 
             (target / name).write_text(text, encoding="utf-8")
 
 
-def _published_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
@@ -325,15 +325,15 @@ def load_bundle(
     if raw.get("model_type") in LAYOUTS:
         with _no_bars():
             model = take_apart(folder, dtype, options)
-            return _bundle(model if quant else model.to(device), _published_tokenizer(folder))
+            return _bundle(model if quant else model.to(device), _read_tokenizer(folder))
     if raw.get("model_type") != OssicleConfig.model_type:
         known = ", ".join(LAYOUTS)
-        raise ModelError(
-            f"{folder} holds a {raw.get('model_type')!r} model; Ossicle reads those it made, and {known} models."
-        )
+        brings = " with code of its own, which is never run" if "auto_map" in raw else ""
+        kind = f"{raw.get('model_type')!r} model{brings}"
+        raise ModelError(f"{folder} holds a {kind}; Ossicle reads those it made, and {known} models.")
     if raw.get("format_version", 1) > FORMAT_VERSION:
         raise ModelError(f"{folder} was written by a newer Ossicle (format {raw['format_version']}); upgrade Ossicle.")
     weights_files(folder)
     with _no_bars():
         model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options).eval()
-    return _bundle(model if quant else model.to(device), AutoTokenizer.from_pretrained(folder))
+    return _bundle(model if quant else model.to(device), _read_tokenizer(folder))

@@ -4,6 +4,7 @@ import functools
 import hashlib
 from pathlib import Path
 
+from ossicle.models.remote import is_endpoint
 from ossicle.support.errors import ModelError, nearest
 from ossicle.support.files import sha256_of
 from ossicle.support.hub import reason
@@ -27,12 +28,14 @@ def model_folder(ref: str) -> Path:
         return _from_hub(ref.removeprefix("hf:"))
     if (SHIPPED / ref / "config.json").is_file():
         return SHIPPED / ref
+    if is_endpoint(ref):
+        raise ModelError(f"{ref} is an endpoint: it can be asked; to show, train or export a model takes its folder.")
     folder = Path(ref)
     if not folder.is_dir():
         names = shipped_models()
         raise ModelError(
             f"there is no model {ref!r}.{nearest(ref, names)} Give one of {', '.join(names)}, the folder of a "
-            "model, or hf:OWNER/NAME."
+            "model, hf:OWNER/NAME, or openai:http://HOST:PORT/v1#NAME."
         )
     # A training run holds its finished model in a folder of its own.
     return folder / "model" if (folder / "model" / "config.json").is_file() else folder

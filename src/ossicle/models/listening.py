@@ -13,13 +13,21 @@ from ossicle.support.errors import ModelError
 
 if TYPE_CHECKING:
     from ossicle.models.local import Local
+    from ossicle.models.remote import Remote
 
 TIMELINE = "Make a timeline of the recording."
+TIMELINE_FOR_ANY = (
+    f"{TIMELINE} Write each sound as 0.5s to 1.7s NAME, with its own times in seconds and its own name, separated by "
+    "semicolons, and nothing else; if no sound is heard, write: nothing"
+)
+"""For models that did not learn to answer the short question."""
 JOIN_S = 0.3
 """An event this close to a window's edge is taken to touch it: about twice the error of a good onset."""
 
 
-def events(lm: "Local", audio: Audio | str | Path, window_s: float = 10.0) -> list[Heard]:
+def events(
+    lm: "Local | Remote", audio: Audio | str | Path, window_s: float = 10.0, question: str = TIMELINE
+) -> list[Heard]:
     """Ask ``lm`` what is heard when, and put the answers on the recording's own clock.
 
     The recording is cut into equal windows of at most ``window_s``; a sound that touches the cut on both sides is one
@@ -29,6 +37,7 @@ def events(lm: "Local", audio: Audio | str | Path, window_s: float = 10.0) -> li
         lm: who listens.
         audio: a recording of any length; only one group of windows is in memory at a time.
         window_s: seconds heard at a time; never more than ``lm.span_s``.
+        question: asked of each window; ``TIMELINE_FOR_ANY`` says how to answer it.
 
     Returns:
         Events by onset, times in seconds within the recording.
@@ -43,7 +52,7 @@ def events(lm: "Local", audio: Audio | str | Path, window_s: float = 10.0) -> li
     edges = cut(audio.duration_s, min(window_s, lm.span_s))
     spans = list(itertools.pairwise(edges))
     clips = [audio] if len(spans) == 1 else [audio.clip(start, end) for start, end in spans]
-    replies = lm.generate([Conversation.of(user(clip, TIMELINE)) for clip in clips])
+    replies = lm.generate([Conversation.of(user(clip, question)) for clip in clips])
     heard = [shift(read_timeline(reply.text), start, end) for (start, end), reply in zip(spans, replies, strict=True)]
     return join(heard, edges)
 

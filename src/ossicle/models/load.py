@@ -5,27 +5,45 @@ import torch
 from ossicle.models.build import load_bundle
 from ossicle.models.folders import model_folder
 from ossicle.models.local import Local, LongAudio
+from ossicle.models.remote import ENDPOINT, Remote, is_endpoint
 from ossicle.support.errors import ModelError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def load(ref: str = "tiny", *, device: str = "cpu", dtype: str = "float32", long_audio: LongAudio = "window") -> Local:
+def load(
+    ref: str = "tiny",
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    long_audio: LongAudio = "window",
+    quant: int | None = None,
+) -> Local | Remote:
     """Load a model for asking.
 
     Args:
-        ref: ``"tiny"`` (inside the package), a model folder, or the folder of a finished training run.
+        ref: ``"tiny"`` (inside the package), a model folder, the folder of a finished training run, ``hf:OWNER/NAME``,
+            or ``openai:http://HOST:PORT/v1#NAME`` for an endpoint, whose server decides what else is said here.
         device: of torch, e.g. ``"cpu"``, ``"cuda:0"``, ``"mps"``.
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         long_audio: see :class:`~ossicle.models.local.Local`.
+        quant: keep the language model's weights in 8 or 4 bits (extra ``quant``).
 
     Raises:
         ModelError: no such model, an incomplete one, or a device or dtype that is not there.
     """
+    if is_endpoint(ref):
+        given = {"device": device, "dtype": dtype, "long_audio": long_audio, "quant": quant}
+        if moot := [name for name, value in given.items() if value != load.__kwdefaults__[name]]:
+            raise ModelError(
+                f"{', '.join(moot)}: for models that run here; what runs at {ENDPOINT} its server decides."
+            )
+        return Remote(ref)
     if dtype not in DTYPES:
         raise ModelError(f"dtype {dtype!r} is unknown; give one of {', '.join(DTYPES)}.")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {device!r} cannot be used here; try --device cpu.") from error
-    return Local(load_bundle(model_folder(ref), device=device, dtype=DTYPES[dtype]), ref, long_audio=long_audio)
+    bundle = load_bundle(model_folder(ref), device=device, dtype=DTYPES[dtype], quant=quant)
+    return Local(bundle, ref, long_audio=long_audio)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from transformers import AutoFeatureExtractor, AutoProcessor, BatchFeature, ProcessorMixin, SequenceFeatureExtractor
 
-from ossicle.encoders import encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.integrations import integrations
 from ossicle.models.lalm import build_audio
@@ -36,13 +35,12 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
         self.projector = projector or {"type": "linear"}
         self.text_dim = text_dim
         self.integration = integration
-        cls = encoders.get(self.encoder["type"])
-        # What a saved extractor brings along of its base class is a fact of the encoder.
-        facts = {"feature_size": 1, "sampling_rate": cls.sample_rate, "padding_value": 0.0}
-        super().__init__(**{**kwargs, **facts})
         with torch.device("meta"):
             config = OssicleAudioConfig(encoder=self.encoder, projector=self.projector)
             built = build_audio(config, text_dim)
+        # What a saved extractor brings along of its base class is a fact of the encoder.
+        facts = {"feature_size": 1, "sampling_rate": built[0].sample_rate, "padding_value": 0.0}
+        super().__init__(**{**kwargs, **facts})
         object.__setattr__(self, "_parts", built)
 
     @property

@@ -5,6 +5,7 @@ The parts are the published weights themselves; nothing is copied but the projec
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -99,8 +100,15 @@ def read_config(folder: Path) -> OssicleConfig:
         raise ModelError(f"the model {str(folder)!r} cannot be loaded: {reason(error)}") from error
 
 
-def take_apart(folder: Path, dtype: torch.dtype = torch.float32) -> LALM:
+def take_apart(
+    folder: Path, dtype: torch.dtype = torch.float32, options: Mapping[str, Any] = MappingProxyType({})
+) -> LALM:
     """The published model in ``folder`` as one of ours, with the same logits.
+
+    Args:
+        folder: as its makers publish it.
+        dtype: of the weights.
+        options: more for ``from_pretrained``, as :func:`~ossicle.models.quant.quantised` gives them.
 
     Raises:
         ModelError: an architecture that we don't take apart, or weights that cannot be read.
@@ -108,7 +116,7 @@ def take_apart(folder: Path, dtype: torch.dtype = torch.float32) -> LALM:
     config = read_config(folder)
     try:
         cls = getattr(transformers, LAYOUTS[config.published["model_type"]].model)
-        theirs = cls.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        theirs = cls.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
     except (OSError, ValueError) as error:
         raise ModelError(f"the model {str(folder)!r} cannot be loaded: {reason(error)}") from error
     with torch.device("meta"):
@@ -118,7 +126,8 @@ def take_apart(folder: Path, dtype: torch.dtype = torch.float32) -> LALM:
     names = LAYOUTS[theirs.config.model_type].names
     found = theirs.model.multi_modal_projector.state_dict()
     projector.load_state_dict({ours: found[name] for ours, name in names.items() if name in found})
-    ours.model.audio_tower, ours.model.multi_modal_projector = encoder.to(dtype), projector.to(dtype)
+    place = {"device": theirs.device, "dtype": dtype}
+    ours.model.audio_tower, ours.model.multi_modal_projector = encoder.to(**place), projector.to(**place)
     ours.model.language_model, ours.lm_head = theirs.model.language_model, theirs.lm_head
     return ours.eval()
 

@@ -28,6 +28,10 @@ class ModelError(OssicleError):
     """A model that cannot be found, loaded, saved or asked."""
 
 
+class EndpointError(ModelError):
+    """An endpoint that cannot be reached or refuses whoever asks: no other question would fare better there."""
+
+
 class RegistryError(OssicleError):
     """A component name that nobody registered."""
 
