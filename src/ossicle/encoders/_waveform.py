@@ -22,7 +22,6 @@ TINY = {
     "conv_dim": [8] * 7,
     "num_conv_pos_embeddings": 16,
     "num_conv_pos_embedding_groups": 4,
-    "layerdrop": 0.0,
 }
 
 
@@ -39,8 +38,13 @@ class Waveform(Upstream):
     """50 frames per second, from samples at 16 kHz."""
 
     Options = WaveformOptions
-    # The embedding of masked frames is for pre-training.
-    overrides: ClassVar[dict[str, Any]] = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "add_adapter": False}
+    # The embedding of masked frames is for pre-training; a layer that is dropped would leave `layers` without a level.
+    overrides: ClassVar[dict[str, Any]] = {
+        "mask_time_prob": 0.0,
+        "mask_feature_prob": 0.0,
+        "add_adapter": False,
+        "layerdrop": 0.0,
+    }
     sample_rate = 16_000
     spectral = False
 

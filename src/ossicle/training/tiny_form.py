@@ -1,0 +1,75 @@
+"""A recipe at its smallest: the same parts and stages, from nothing, on made sounds, in seconds on one core.
+
+It says whether a recipe fits together before gigabytes are downloaded; what it learns is nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ossicle.encoders import encoders
+from ossicle.models.integrations import spec_of
+from ossicle.projectors import projectors
+from ossicle.training.recipe import Recipe, Stage, load_recipe
+
+STEPS = 2
+LANGUAGE_MODEL: Mapping[str, Any] = {
+    "type": "qwen3",
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 16,
+}
+"""In place of every language model."""
+DATA: Mapping[str, Any] = {
+    "type": "scenes",
+    "questions_per_scene": 2,
+    "procedural": 2,
+    "pairs": 0.0,
+    "scenes": {"duration_s": [0.5, 3.0], "layouts": {"bare": 1, "scene": 1}},
+}
+"""In place of all data."""
+
+
+def tiny_form(recipe: Recipe) -> Recipe:
+    """Each component as its own ``tiny()`` is, pretrained weights left out; every stage takes two steps.
+
+    Kept are the types of the components and how they are nested, what each stage trains and how, its objectives and
+    its optimiser. A recipe that goes on from a trained model (``base``) keeps that.
+
+    Raises:
+        SpecError: an unknown component.
+    """
+    model = recipe.model if "base" in recipe.model else _model(recipe.model)
+    return load_recipe({**recipe.to_mapping(), "model": model, "stages": [_stage(stage) for stage in recipe.stages]})
+
+
+def _model(model: Mapping[str, Any]) -> dict[str, Any]:
+    integration = spec_of(model.get("integration", "prompt"))
+    small = {"heads": 2, "head_dim": 8} if integration["type"] == "cross_attention" else {}
+    projector = projectors.get(model.get("projector", {"type": "linear"})["type"]).tiny()
+    return {
+        **{name: value for name, value in model.items() if name in ("clock",)},
+        "encoder": _encoder(model["encoder"]),
+        "projector": {"type": projector.type_name, **projector.options.model_dump(mode="json")},
+        "language_model": dict(LANGUAGE_MODEL),
+        "integration": {**integration, **small},
+        "tokenizer": {"vocab_size": 700},
+    }
+
+
+def _encoder(spec: Mapping[str, Any]) -> dict[str, Any]:
+    if spec["type"] == "concat":
+        return {**spec, "encoders": [_encoder(one) for one in spec["encoders"]]}
+    if spec["type"] == "layers":
+        levels = {} if spec.get("levels") is None else {"levels": [1, 2][: len(spec["levels"])]}
+        return {**spec, "encoder": _encoder(spec["encoder"]), **levels}
+    encoder = encoders.get(spec["type"]).tiny()
+    return {"type": encoder.type_name, **encoder.options.model_dump(mode="json")}
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    written = stage.to_mapping()
+    written["optimiser"]["warmup_steps"] = 0
+    return {**written, "data": {"scenes": dict(DATA)}, "steps": STEPS, "seconds_per_batch": 6.0, "augment": None}
