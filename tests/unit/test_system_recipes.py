@@ -8,7 +8,7 @@ import torch
 
 from ossicle.cli import main
 from ossicle.models import load
-from ossicle.support.errors import SpecError
+from ossicle.support.errors import RegistryError
 from ossicle.training import load_recipe, tiny_form, train
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "systems"
@@ -55,5 +55,5 @@ def test_the_smallest_form_trains_from_the_command_line_and_answers(tmp_path, ca
 
 def test_what_the_smallest_form_cannot_make_is_named():
     recipe = load_recipe(FOLDER / "ltu.yaml", ["model.encoder={type: astt}"])
-    with pytest.raises(SpecError, match="ast"):
+    with pytest.raises(RegistryError, match="Did you mean 'ast'"):
         tiny_form(recipe)

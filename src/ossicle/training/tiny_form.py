@@ -39,7 +39,7 @@ def tiny_form(recipe: Recipe) -> Recipe:
     its optimiser. A recipe that goes on from a trained model (``base``) keeps that.
 
     Raises:
-        SpecError: an unknown component.
+        RegistryError: an unknown component; the nearest is named.
     """
     model = recipe.model if "base" in recipe.model else _model(recipe.model)
     return load_recipe({**recipe.to_mapping(), "model": model, "stages": [_stage(stage) for stage in recipe.stages]})
