@@ -32,7 +32,7 @@ def main(seed: str = "22") -> None:
         for question in (
             "Which sound do you hear first?",
             f"What comes after the {truth[0].label}?",
-            f"Is there a {truth[-1].label} in the recording?",
+            f"Is there any {truth[-1].label} in the recording?",
         ):
             print(f"\n> {question}\n  {lm.ask(path, question).text}")
     print('\nNow a recording of your own: .venv/bin/ossicle ask FILE "What is this sound?"')
