@@ -20,6 +20,7 @@ from random import Random
 import numpy as np
 import torch
 from transformers import WhisperConfig, WhisperFeatureExtractor
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ossicle.audio import log_mel
 from ossicle.encoders import encoders
@@ -47,7 +48,7 @@ def encode_ways(size: str, batch: int) -> dict[str, Callable[[Sequence[np.ndarra
     cls = encoders.get("whisper")
     ours = {mode: cls(cls.Options(config=config, mode=mode)).eval() for mode in ("exact", "trim")}
     ours["trim"].load_state_dict(ours["exact"].state_dict())
-    theirs = cls.model_class(WhisperConfig(**config)).encoder.eval()
+    theirs = WhisperEncoder(WhisperConfig(**config)).eval()
     theirs.load_state_dict(ours["exact"].encoder.state_dict())
     extractor = WhisperFeatureExtractor(feature_size=80)
 

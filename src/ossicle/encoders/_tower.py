@@ -68,8 +68,13 @@ class Tower(Upstream):
     def prepare(self, samples_CT: np.ndarray) -> Tensor:
         """Whisper's own log-mel [T, M] of the mel frames that count and the two after them."""
         samples_T = samples_CT[0]
-        mel_MT = self.extractor(samples_T, sampling_rate=self.sample_rate, return_tensors="pt").input_features[0]
         wanted = -(-len(samples_T) // HOP) + EDGE
+        # As upstream fills up to 30 s with silence, but only as far as the wanted frames hear.
+        heard = min((wanted + 3) * HOP, self.window_samples)
+        filled_T = np.pad(samples_T, (0, heard - len(samples_T)))
+        mel_MT = self.extractor(
+            filled_T, sampling_rate=self.sample_rate, padding=False, return_tensors="pt"
+        ).input_features[0]
         return F.pad(mel_MT, (0, max(0, wanted - MEL_FRAMES)))[:, :wanted].T.contiguous()
 
     def num_frames(self, num_samples: int) -> int:
