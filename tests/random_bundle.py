@@ -5,19 +5,12 @@ from typing import Any
 import torch
 
 from ossicle.models import Bundle, build
+from ossicle.training.tiny_form import LANGUAGE_MODEL
 
 SPEC = {
     "encoder": {"type": "melnet", "channels": [4, 8, 8, 16], "dim": 32, "layers": 1, "heads": 2, "window_s": 4.0},
     "projector": {"type": "mlp", "stride": 2},
-    "language_model": {
-        "type": "qwen3",
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": 16,
-    },
+    "language_model": dict(LANGUAGE_MODEL),
     "tokenizer": {"vocab_size": 700},
 }
 
