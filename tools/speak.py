@@ -26,9 +26,9 @@ import soundfile
 import soxr
 
 from ossicle.support.progress import progress
+from ossicle.synthesis.readers import DIGITS
 
 SAMPLE_RATE = 16_000
-DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 KEYWORDS = ("alexa", "computer", "jarvis", "smart mirror", "snowboy", "view glass")
 
 SIZES = ("small", "medium", "large", "eight ounce", "twelve ounce", "sixteen ounce", "twenty ounce")

@@ -190,7 +190,7 @@ def show(
 
     ossicle show components: every encoder, projector and integration that a recipe can name.
     """
-    if what == "components" and not (overrides or tokens):
+    if what == "components" and not (overrides or tokens or tiny):
         from ossicle.commands.components import show_components
 
         show_components(cost=cost, as_json=json)

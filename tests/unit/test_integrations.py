@@ -188,6 +188,13 @@ def test_what_does_not_fit_is_refused(bundle):
         build({**SPEC, "integration": {"type": "cross_attention", "head": 2}}, ["text"] * 20)
 
 
+def test_an_audio_id_that_the_model_says_itself_does_no_harm(bundle):
+    words = inputs_of(bundle, Conversation.of(user("Only words.")))
+    cache = bundle.model(**words, use_cache=True).past_key_values
+    said = torch.tensor([[bundle.model.config.audio_token_id]])
+    assert bundle.model(input_ids=said, past_key_values=cache).logits.isfinite().all()
+
+
 def test_a_language_model_whose_layers_are_told_nothing_is_refused(bundle, monkeypatch):
     for layer in decoder_layers(bundle.model.model.language_model):
         monkeypatch.setattr(layer, "_forward_pre_hooks", type(layer._forward_pre_hooks)())

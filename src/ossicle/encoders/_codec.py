@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ossicle.encoders._alone import alone
-from ossicle.encoders._upstream import Upstream, UpstreamOptions
+from ossicle.encoders._upstream import CutOptions, Upstream
 from ossicle.encoders.base import Frames
 
 
-class CodecOptions(UpstreamOptions):
+class CodecOptions(CutOptions):
     """As upstream; and how recordings are cut."""
 
     window_s: float = 10.0

@@ -28,6 +28,13 @@ class UpstreamOptions(Options):
         return self
 
 
+class CutOptions(UpstreamOptions):
+    """As upstream; and how recordings are cut."""
+
+    window_s: float = 30.0
+    """Longest stretch that is encoded at once."""
+
+
 class Upstream(Encoder):
     """Base of encoders that wrap a model of transformers. A subclass names its classes and says what it keeps."""
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoFeatureExtractor
 
-from ossicle.encoders._upstream import Upstream, UpstreamOptions
+from ossicle.encoders._upstream import CutOptions, Upstream
 from ossicle.encoders.base import Frames
 from ossicle.support.errors import ModelError
 
@@ -25,11 +25,9 @@ TINY = {
 }
 
 
-class WaveformOptions(UpstreamOptions):
+class WaveformOptions(CutOptions):
     """As upstream; and how recordings are cut and scaled."""
 
-    window_s: float = 30.0
-    """Longest stretch that is encoded at once."""
     normalize: bool | None = None
     """Whether a window is set to mean 0 and variance 1; as published where ``id`` is given, else yes."""
 

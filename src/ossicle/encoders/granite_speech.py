@@ -14,7 +14,7 @@ from transformers import GraniteSpeechCTCEncoder, GraniteSpeechEncoderConfig
 from transformers.audio_utils import mel_filter_bank
 
 from ossicle.encoders._alone import alone, taps
-from ossicle.encoders._upstream import Upstream, UpstreamOptions
+from ossicle.encoders._upstream import CutOptions, Upstream
 from ossicle.encoders.base import Frames, encoders
 
 FFT = 512
@@ -26,25 +26,18 @@ LEAST = FFT // 2 + 1
 """Samples that can be mirrored at both ends."""
 
 
-class GraniteSpeechOptions(UpstreamOptions):
-    """As upstream; and how recordings are cut."""
-
-    window_s: float = 30.0
-    """Longest stretch that is encoded at once."""
-
-
 @encoders.register("granite_speech")
 class GraniteSpeech(Upstream):
     """50 frames per second. Each hears the 4 s block in which it lies; half way up, what has been spelt so far is
     added. Upstream has no mask against padding, so windows of unequal length are encoded apart."""
 
-    Options = GraniteSpeechOptions
+    Options = CutOptions
     config_class, model_class = GraniteSpeechEncoderConfig, GraniteSpeechCTCEncoder
     licence = "Apache-2.0"
     whole, tower, part = "granite_speech", "encoder", "encoder_config"
     sample_rate = 16_000
 
-    def __init__(self, options: GraniteSpeechOptions) -> None:
+    def __init__(self, options: CutOptions) -> None:
         super().__init__(options)
         self.model = GraniteSpeechCTCEncoder(self.config)
         self.taps = taps(self.config.num_layers)

@@ -11,15 +11,8 @@ from torch import Tensor, nn
 from transformers import PeAudioEncoder, PeAudioEncoderConfig
 
 from ossicle.encoders._alone import alone, taps
-from ossicle.encoders._upstream import Upstream, UpstreamOptions
+from ossicle.encoders._upstream import CutOptions, Upstream
 from ossicle.encoders.base import Frames, encoders
-
-
-class PeAudioOptions(UpstreamOptions):
-    """As upstream; and how recordings are cut."""
-
-    window_s: float = 30.0
-    """Longest stretch that is encoded at once."""
 
 
 @encoders.register("pe_audio")
@@ -30,14 +23,14 @@ class PeAudio(Upstream):
     encoded apart.
     """
 
-    Options = PeAudioOptions
+    Options = CutOptions
     config_class, model_class = PeAudioEncoderConfig, PeAudioEncoder
     licence = "Apache-2.0"
     whole, tower = "pe_audio", "audio_encoder"
     sample_rate = 48_000
     spectral = False
 
-    def __init__(self, options: PeAudioOptions) -> None:
+    def __init__(self, options: CutOptions) -> None:
         super().__init__(options)
         self.model = PeAudioEncoder(self.config)
         self.model.embedder.dac_encoder.requires_grad_(False)

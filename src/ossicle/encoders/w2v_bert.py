@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel
 
 from ossicle.encoders._fbank import fbank, num_fbank_frames
-from ossicle.encoders._upstream import Upstream, UpstreamOptions
+from ossicle.encoders._upstream import CutOptions, Upstream
 from ossicle.encoders.base import Frames, encoders
 
 STACK = 2
@@ -20,19 +20,12 @@ LEAST = 560
 """Samples of the first two mel frames."""
 
 
-class W2vBertOptions(UpstreamOptions):
-    """As upstream; and how recordings are cut."""
-
-    window_s: float = 30.0
-    """Longest stretch that is encoded at once."""
-
-
 @encoders.register("w2v_bert")
 class W2vBert(Upstream):
     """50 frames per second: a Conformer (causal convolutions, relative keys) on pairs of 80 Kaldi mel frames, each
     band of mean 0 and variance 1 over the window."""
 
-    Options = W2vBertOptions
+    Options = CutOptions
     config_class, model_class = Wav2Vec2BertConfig, Wav2Vec2BertModel
     licence = "MIT"
     # The embedding of masked frames is for pre-training; a layer that is dropped would leave `layers` without a level.
@@ -44,7 +37,7 @@ class W2vBert(Upstream):
     }
     sample_rate = 16_000
 
-    def __init__(self, options: W2vBertOptions) -> None:
+    def __init__(self, options: CutOptions) -> None:
         super().__init__(options)
         self.model = Wav2Vec2BertModel(self.config)
         self.dim = self.config.hidden_size

@@ -78,7 +78,7 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
             "feature_lengths": torch.tensor([len(f) for f in features]),
             "num_audio_tokens": counts,
         }
-        if self.integration != "prompt":  # where an id says no more than which recording it stands for
+        if integrations.get(self.integration).numbers_recordings:
             made["audio_recordings"] = torch.tensor(parts_of)
         return BatchFeature(made)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ossicle.encoders import encoders
-from ossicle.models.integrations import spec_of
+from ossicle.models.integrations import integrations, spec_of
 from ossicle.projectors import projectors
 from ossicle.training.recipe import Recipe, Stage, load_recipe
 
@@ -47,7 +47,7 @@ def tiny_form(recipe: Recipe) -> Recipe:
 
 def _model(model: Mapping[str, Any]) -> dict[str, Any]:
     integration = spec_of(model.get("integration", "prompt"))
-    small = {"heads": 2, "head_dim": 8} if integration["type"] == "cross_attention" else {}
+    small = integrations.get(integration["type"]).tiny_options()
     projector = projectors.get(model.get("projector", {"type": "linear"})["type"]).tiny()
     return {
         **{name: value for name, value in model.items() if name in ("clock",)},

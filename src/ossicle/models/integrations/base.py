@@ -40,6 +40,13 @@ class Integration(nn.Module, abc.ABC):
 
     Options: ClassVar[type[BaseModel]] = Options
     type_name: ClassVar[str]
+    numbers_recordings: ClassVar[bool] = False
+    """Whether the model must be told of which recording each window is a part, as audio ids don't show it."""
+
+    @classmethod
+    def tiny_options(cls) -> dict[str, Any]:
+        """What to change of its options for a tiny language model."""
+        return {}
 
     def __init__(self, options: BaseModel, text_config: PreTrainedConfig) -> None:
         super().__init__()

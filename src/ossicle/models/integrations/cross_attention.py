@@ -141,6 +141,12 @@ class CrossAttention(Integration):
     """
 
     Options = CrossAttentionOptions
+    numbers_recordings = True
+
+    @classmethod
+    def tiny_options(cls) -> dict[str, Any]:
+        """Two narrow heads."""
+        return {"heads": 2, "head_dim": 8}
 
     def __init__(self, options: CrossAttentionOptions, text_config: PreTrainedConfig) -> None:
         super().__init__(options, text_config)
@@ -168,7 +174,9 @@ class CrossAttention(Integration):
             memory = remember(names_NL, heard)
         joined: dict[str, Any] = {"inputs_embeds": model.get_input_embeddings()(input_ids)}
         if memory is None:
-            if bool(names_NL.any()):
+            # A model may say an audio id of its own accord; in a prompt, it stands for sound.
+            is_prompt = cache is None or cache.get_seq_length() == 0
+            if is_prompt and bool(names_NL.any()):
                 raise DataError("a row names recordings and no sound came with it; give input_features.")
             return joined
         begun_NL = memory.begun_N[:, None] + names_NL.cumsum(1)
