@@ -186,6 +186,14 @@ def test_a_timed_word_is_true_where_it_is_said_and_false_elsewhere():
     assert weight[0, :, 1].sum() == 1
 
 
+def test_rivals_are_contrasted_though_the_batch_has_no_sound_of_them(bundle):
+    event = {"start_s": 0.0, "end_s": 2.0, "tags": ["dog"]}
+    objective = make(bundle, "frame_text")
+    alone = objective(seen(bundle, row(bundle, [event])))["loss"]
+    rivalled = objective(seen(bundle, row(bundle, [{**event, "rivals": ["bell", "horn"]}])))["loss"]
+    assert rivalled > alone
+
+
 def test_contrast_of_known_logits():
     """One moment: the true label has ln 2, a false one 0, nothing 0; another is silent."""
     logits = torch.tensor([[[math.log(2.0), 0.0], [0.0, 0.0]]])

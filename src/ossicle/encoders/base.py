@@ -53,6 +53,10 @@ class Encoder(nn.Module, abc.ABC):
     """Longest stretch that one forward takes."""
     spectral: bool = True
     """Whether features are bands over time [T, M], which SpecAugment may mask."""
+    codebooks: tuple[int, ...] = ()
+    """Sizes of the codebooks whose ids are its frames [B, F, 1]: every moment gives one frame for each codebook, in
+    order, with ids that count through all of them; ``dim`` is their sum, the width of such an id as one-hot. Empty
+    where frames are numbers."""
     licence: ClassVar[str | None] = None
     """Of the weights that its authors publish; None where there are none."""
 
@@ -83,6 +87,9 @@ class Encoder(nn.Module, abc.ABC):
 
     def load_pretrained(self) -> None:
         """Fill in published weights, where the options name any; called once, when a model is composed."""
+
+    def refill(self, part: nn.Module) -> None:
+        """Compute the buffers of one of its modules that no checkpoint holds; called when a checkpoint is read."""
 
     def windows(self, num_samples: int) -> tuple[Span, ...]:
         """How one recording of ``num_samples`` (≥ 1) is cut; the spans cover it without gap or overlap."""

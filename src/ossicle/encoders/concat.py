@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ossicle.audio.resample import num_resampled, resample
 from ossicle.encoders._inner import inner, resolved
 from ossicle.encoders.base import Encoder, Frames, Options, Span, encoders
 from ossicle.support.errors import SpecError
@@ -28,7 +29,8 @@ class ConcatOptions(Options):
 class Concat(Encoder):
     """As SALMONN joins Whisper and BEATs (Tang et al. 2024, arXiv 2310.13289, section 3.1), after a layer norm each.
 
-    All must hear the same sample rate. The window is the shortest of theirs.
+    The recording comes at the highest of their sample rates, and each hears it resampled to its own. The window is the
+    shortest of theirs.
     """
 
     Options = ConcatOptions
@@ -39,15 +41,16 @@ class Concat(Encoder):
         made = [inner(spec, f"encoder (concat).encoders.{i}") for i, spec in enumerate(options.encoders)]
         first = made[0]
         for other in made[1:]:
-            if other.sample_rate != first.sample_rate or other.channels != first.channels:
+            if other.channels != first.channels:
                 raise SpecError(
-                    f"encoder (concat): {first.type_name} hears {first.channels} channel(s) at {first.sample_rate:,} Hz"
-                    f" and {other.type_name} {other.channels} at {other.sample_rate:,} Hz; join those that hear alike."
+                    f"encoder (concat): {first.type_name} hears {first.channels} channel(s) and {other.type_name} "
+                    f"{other.channels}; join those that hear alike."
                 )
         self.encoders = nn.ModuleList(made)
         self.norms = nn.ModuleList([nn.LayerNorm(encoder.dim) for encoder in made])
-        self.sample_rate, self.channels, self.spectral = first.sample_rate, first.channels, False
-        self.window_samples = min(encoder.window_samples for encoder in made)
+        self.sample_rate = max(encoder.sample_rate for encoder in made)
+        self.channels, self.spectral = first.channels, False
+        self.window_samples = min(e.window_samples * self.sample_rate // e.sample_rate for e in made)
         self.dim = sum(self.dims)
 
     @property
@@ -77,16 +80,23 @@ class Concat(Encoder):
             encoder.load_pretrained()
 
     def windows(self, num_samples: int) -> tuple[Span, ...]:
-        """As the encoder with the shortest window cuts."""
-        return min(self.encoders, key=lambda encoder: encoder.window_samples).windows(num_samples)
+        """As the encoder with the shortest window cuts, if that hears every sample."""
+        cuts = min(self.encoders, key=lambda encoder: encoder.window_samples / encoder.sample_rate)
+        return cuts.windows(num_samples) if cuts.sample_rate == self.sample_rate else super().windows(num_samples)
 
     def num_frames(self, num_samples: int) -> int:
         """The first encoder's."""
-        return self.encoders[0].num_frames(num_samples)
+        first = self.encoders[0]
+        return first.num_frames(num_resampled(num_samples, self.sample_rate, first.sample_rate))
 
     def prepare(self, samples_CT: np.ndarray) -> Tensor:
         """The features of all, in rows of 160 numbers, see :func:`packed`."""
-        return torch.cat([packed(encoder.prepare(samples_CT), i) for i, encoder in enumerate(self.encoders)])
+        heard = {rate: self._heard(samples_CT, rate) for rate in {encoder.sample_rate for encoder in self.encoders}}
+        features = [encoder.prepare(heard[encoder.sample_rate]) for encoder in self.encoders]
+        return torch.cat([packed(one, i) for i, one in enumerate(features)])
+
+    def _heard(self, samples_CT: np.ndarray, rate: int) -> np.ndarray:
+        return np.concatenate(list(resample([samples_CT.T], self.sample_rate, rate))).T
 
     def forward(self, features: Tensor, lengths_B: Tensor) -> Frames:
         """Unpack, encode, bring to the first encoder's frames, join."""

@@ -1,9 +1,9 @@
-"""The Descript Audio Codec's encoder (Kumar et al. 2023, arXiv 2306.06546), before quantisation."""
+"""The Descript Audio Codec's encoder (Kumar et al. 2023, arXiv 2306.06546), before quantisation or as codes."""
 
 import numpy as np
 from torch import Tensor, nn
-from transformers import DacConfig, DacModel, PreTrainedModel
-from transformers.models.dac.modeling_dac import DacEncoder
+from transformers import DacConfig, DacModel
+from transformers.models.dac.modeling_dac import DacEncoder, DacResidualVectorQuantizer
 
 from ossicle.encoders._codec import Codec
 from ossicle.encoders.base import encoders
@@ -14,10 +14,20 @@ class Dac(Codec):
     """86 frames per second from samples at 44.1 kHz; the published models at 16 and 24 kHz have 50 and 75."""
 
     config_class, model_class = DacConfig, DacModel
+    quantiser_class = DacResidualVectorQuantizer
     licence = "MIT"
 
     def _make(self) -> nn.Module:
         return DacEncoder(self.config)
+
+    @property
+    def num_codebooks(self) -> tuple[int, int]:
+        """Up to all of them."""
+        return 1, self.config.n_codebooks
+
+    def _codes(self, x_BDF: Tensor) -> Tensor:
+        # While training, upstream's would draw how many codebooks are heard.
+        return self.quantiser.eval()(x_BDF, n_quantizers=len(self.codebooks))[1].transpose(0, 1)
 
     @classmethod
     def tiny(cls) -> "Dac":
@@ -32,7 +42,3 @@ class Dac(Codec):
     def prepare(self, samples_CT: np.ndarray) -> Tensor:
         """Samples [T, 1], with zeros up to a whole number of hops, as upstream."""
         return super().prepare(np.pad(samples_CT, ((0, 0), (0, -samples_CT.shape[1] % self.hop))))
-
-    def kept(self, source: PreTrainedModel) -> tuple[nn.Module, str]:
-        """The encoder alone."""
-        return source.encoder, "encoder."

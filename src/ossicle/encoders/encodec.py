@@ -1,12 +1,13 @@
-"""EnCodec's encoder (Défossez et al. 2022, arXiv 2210.13438), before quantisation."""
+"""EnCodec's encoder (Défossez et al. 2022, arXiv 2210.13438), before quantisation or as codes."""
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import EncodecConfig, EncodecModel, PreTrainedModel
-from transformers.models.encodec.modeling_encodec import EncodecEncoder
+from transformers import EncodecConfig, EncodecModel
+from transformers.models.encodec.modeling_encodec import EncodecEncoder, EncodecResidualVectorQuantizer
 
 from ossicle.encoders._codec import Codec, CodecOptions
 from ossicle.encoders.base import encoders
@@ -22,6 +23,7 @@ class Encodec(Codec):
     """
 
     config_class, model_class = EncodecConfig, EncodecModel
+    quantiser_class = EncodecResidualVectorQuantizer
     licence = "MIT"
 
     def __init__(self, options: CodecOptions) -> None:
@@ -33,11 +35,21 @@ class Encodec(Codec):
     def _make(self) -> nn.Module:
         return EncodecEncoder(self.config)
 
+    @property
+    def num_codebooks(self) -> tuple[int, int]:
+        """Up to those of the highest bandwidth."""
+        return 1, self.config.num_quantizers
+
+    def _codes(self, x_BDF: Tensor) -> Tensor:
+        bits = math.log2(self.config.codebook_size) * self.config.frame_rate
+        return self.quantiser.encode(x_BDF, (len(self.codebooks) + 0.5) * bits / 1000)
+
     @classmethod
     def tiny(cls) -> "Encodec":
         """Four convolutions up to width 64, hearing 4 s at once."""
-        sizes: dict[str, Any] = {"num_filters": 4, "hidden_size": 16, "num_lstm_layers": 1, "codebook_size": 16}
-        return cls(cls.Options(config=sizes, window_s=4.0))
+        sizes: dict[str, Any] = {"num_filters": 4, "hidden_size": 16, "num_lstm_layers": 1}
+        codes = {"codebook_size": 16, "codebook_dim": 16}
+        return cls(cls.Options(config={**sizes, **codes}, window_s=4.0))
 
     def prepare(self, samples_CT: np.ndarray) -> Tensor:
         """Samples [T, C]; one channel is heard on both sides of a stereo model.
@@ -52,7 +64,3 @@ class Encodec(Codec):
         if self.config.normalize:
             x_TC = x_TC / (x_TC.mean(dim=1).square().mean().sqrt() + 1e-8)
         return x_TC
-
-    def kept(self, source: PreTrainedModel) -> tuple[nn.Module, str]:
-        """The encoder alone."""
-        return source.encoder, "encoder."

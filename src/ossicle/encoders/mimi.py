@@ -1,4 +1,4 @@
-"""Mimi's encoder (Défossez et al. 2024, arXiv 2410.00037, section 3.3), before quantisation.
+"""Mimi's encoder (Défossez et al. 2024, arXiv 2410.00037, section 3.3), before quantisation or as codes.
 
 B windows · C channels · T samples · E steps of 40 ms · F frames (80 ms) · D width
 """
@@ -8,7 +8,12 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from transformers import MimiConfig, MimiModel, PreTrainedModel
-from transformers.models.mimi.modeling_mimi import MimiConv1d, MimiEncoder, MimiTransformerModel
+from transformers.models.mimi.modeling_mimi import (
+    MimiConv1d,
+    MimiEncoder,
+    MimiSplitResidualVectorQuantizer,
+    MimiTransformerModel,
+)
 
 from ossicle.encoders._codec import Codec
 from ossicle.encoders.base import encoders
@@ -35,6 +40,7 @@ class Mimi(Codec):
     """12.5 frames per second from samples at 24 kHz; nothing is heard before it sounds."""
 
     config_class, model_class = MimiConfig, MimiModel
+    quantiser_class = MimiSplitResidualVectorQuantizer
     licence = "CC-BY-4.0"
     overrides: ClassVar[dict[str, Any]] = {"attn_implementation": "sdpa"}
 
@@ -43,6 +49,14 @@ class Mimi(Codec):
         width, halving = config.hidden_size, self.hop // prod(config.upsampling_ratios)
         last = MimiConv1d(config, width, width, 2 * halving, halving, bias=False, pad_mode="replicate")
         return Path(MimiEncoder(config), MimiTransformerModel(config), last)
+
+    @property
+    def num_codebooks(self) -> tuple[int, int]:
+        """At least those that hold what is said, which come first."""
+        return self.config.num_semantic_quantizers, self.config.num_quantizers
+
+    def _codes(self, x_BDF: Tensor) -> Tensor:
+        return self.quantiser.encode(x_BDF, len(self.codebooks))
 
     @property
     def hop(self) -> int:
@@ -57,8 +71,8 @@ class Mimi(Codec):
         codes = {"codebook_size": 16, "codebook_dim": 8, "vector_quantization_hidden_dimension": 8, "num_quantizers": 2}
         return cls(cls.Options(config={**sizes, **heads, **codes}, window_s=4.0))
 
-    def kept(self, source: PreTrainedModel) -> tuple[nn.Module, tuple[str, ...]]:
-        """The encoding half, wherever this version of transformers has it."""
+    def _kept(self, source: PreTrainedModel) -> tuple[nn.Module, tuple[str, ...]]:
+        # Wherever this version of transformers has them.
         named = dict(source.named_modules())
         first = {type(part): part for part in reversed(named.values())}
         last = next(part for name, part in named.items() if name.rpartition(".")[2] == "downsample")

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForMultimodalLM, GenerationMixin, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast, BaseModelOutputWithPooling, CausalLMOutputWithPast
 
-from ossicle.encoders import Frames, encoders
+from ossicle.encoders import Encoder, Frames, encoders
 from ossicle.encoders.base import sinusoids
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.head import embeddings_name, head_of, scaled
 from ossicle.models.integrations import Heard, made_of
 from ossicle.projectors import projectors
-from ossicle.support.errors import DataError
+from ossicle.support.errors import DataError, SpecError
 
 STEPS_AT_ONCE = 6000
 """Feature steps encoded together when answering: a minute of log-mel frames."""
@@ -41,6 +41,9 @@ class OssiclePreTrainedModel(PreTrainedModel):
             module.weight.normal_(0.0, 0.02)
             if getattr(module, "bias", None) is not None:
                 module.bias.zero_()
+        if module._non_persistent_buffers_set:
+            for encoder in (one for one in self.modules() if isinstance(one, Encoder)):
+                encoder.refill(module)
 
 
 def build_audio(config: OssicleAudioConfig, text_dim: int) -> tuple[nn.Module, nn.Module]:
@@ -49,6 +52,12 @@ def build_audio(config: OssicleAudioConfig, text_dim: int) -> tuple[nn.Module, n
     encoder = encoder_cls(encoder_cls.Options(**{k: v for k, v in config.encoder.items() if k != "type"}))
     projector_cls = projectors.get(config.projector["type"])
     options = projector_cls.Options(**{k: v for k, v in config.projector.items() if k != "type"})
+    if (projector_cls.reads == "codes") != bool(encoder.codebooks):
+        raise SpecError(
+            f"model.projector: {projector_cls.type_name} reads {projector_cls.reads}, and encoder {encoder.type_name} "
+            f"gives {'codes' if encoder.codebooks else 'frames'}; {{type: codes}} goes with a codec whose option "
+            "codebooks is set, and with nothing else."
+        )
     return encoder, projector_cls.of(options, encoder.dims, text_dim)
 
 
@@ -79,7 +88,7 @@ class OssicleModel(OssiclePreTrainedModel):
         self.clock = Clock() if config.clock else nn.Identity()
         self.language_model = AutoModel.from_config(config.text_config)
         self.integration = made_of(config.integration, config.text_config)
-        self.integration.install(self.language_model)
+        self.integration.install(self)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:

@@ -16,17 +16,20 @@ def tiny(cls: type[Projector]) -> Projector:
     return cls.tiny(DIM_IN, DIM_OUT).eval()
 
 
-def frames(*lengths: int) -> Frames:
-    """Noise of these lengths, padded with noise."""
+def frames(cls: type[Projector], *lengths: int) -> Frames:
+    """Noise of these lengths, padded with noise; codes by chance for a class that reads codes."""
     generator = torch.Generator().manual_seed(1)
-    return Frames(torch.randn(len(lengths), max(lengths), DIM_IN, generator=generator), torch.tensor(lengths))
+    size = (len(lengths), max(lengths))
+    if cls.reads == "codes":
+        return Frames(torch.randint(DIM_IN, (*size, 1), generator=generator), torch.tensor(lengths))
+    return Frames(torch.randn(*size, DIM_IN, generator=generator), torch.tensor(lengths))
 
 
 @CHECKS.promise("tokens are counted exactly before they exist")
 def _counts(cls: type[Projector]) -> None:
     projector = tiny(cls)
     for num_frames in range(1, 25):
-        tokens = projector(frames(num_frames))
+        tokens = projector(frames(cls, num_frames))
         expected = projector.num_tokens([num_frames])
         expect(
             tokens.lengths_B.tolist() == [expected],
@@ -42,10 +45,10 @@ def _counts(cls: type[Projector]) -> None:
 @torch.no_grad()
 def _padding(cls: type[Projector]) -> None:
     projector = tiny(cls)
-    given = frames(5, 13, 8)
+    given = frames(cls, 5, 13, 8)
     poisoned = given.x_BFD.clone()
     for row, length in enumerate(given.lengths_B):
-        poisoned[row, length:] = 1e4
+        poisoned[row, length:] = 0 if cls.reads == "codes" else 1e4
     together = projector(Frames(poisoned, given.lengths_B))
     for row, length in enumerate(given.lengths_B.tolist()):
         alone = projector(Frames(given.x_BFD[row : row + 1, :length], torch.tensor([length]))).x_BFD[0]
@@ -60,15 +63,16 @@ def _padding(cls: type[Projector]) -> None:
 @CHECKS.promise("gradients reach every parameter")
 def _gradients(cls: type[Projector]) -> None:
     projector = tiny(cls)
-    projector(frames(9)).x_BFD.square().sum().backward()
+    projector(frames(cls, 9)).x_BFD.square().sum().backward()
     without = [name for name, p in projector.named_parameters() if p.requires_grad and p.grad is None]
     expect(not without, f"no gradient reaches {', '.join(without)}; use it, drop it or set requires_grad to False.")
 
 
 @CHECKS.promise("it runs in bfloat16")
 def _half(cls: type[Projector]) -> None:
-    given = frames(7, 4)
-    tokens = tiny(cls).bfloat16()(Frames(given.x_BFD.bfloat16(), given.lengths_B))
+    given = frames(cls, 7, 4)
+    x_BFD = given.x_BFD if cls.reads == "codes" else given.x_BFD.bfloat16()
+    tokens = tiny(cls).bfloat16()(Frames(x_BFD, given.lengths_B))
     expect(tokens.x_BFD.dtype == torch.bfloat16, f"tokens are {tokens.x_BFD.dtype}, not bfloat16.")
 
 
@@ -77,5 +81,5 @@ def _rebuilds(cls: type[Projector]) -> None:
     projector = tiny(cls)
     again = cls.of(cls.Options(**projector.options.model_dump(mode="json")), projector.dims, DIM_OUT).eval()
     again.load_state_dict(projector.state_dict())
-    same = torch.allclose(again(frames(9)).x_BFD, projector(frames(9)).x_BFD, rtol=1e-4, atol=1e-5)
+    same = torch.allclose(again(frames(cls, 9)).x_BFD, projector(frames(cls, 9)).x_BFD, rtol=1e-4, atol=1e-5)
     expect(same, "built again from its options and given the same weights, it gives other tokens.")

@@ -22,6 +22,8 @@ class Projector(nn.Module, abc.ABC):
     Options: ClassVar[type[BaseModel]] = Options
     type_name: ClassVar[str]
     scope: ClassVar[Literal["window", "recording"]] = "window"
+    reads: ClassVar[Literal["frames", "codes"]] = "frames"
+    """Whether it takes frames of numbers, or ids of codes [B, F, 1] below ``dim_in``."""
 
     def __init__(self, options: BaseModel, dim_in: int, dim_out: int) -> None:
         super().__init__()

@@ -99,6 +99,7 @@ class Library:
         self._shelf: dict[str, dict[str, list[Clip]]] = {}
         for clip in self.clips:
             self._shelf.setdefault(clip.source, {}).setdefault(clip.label, []).append(clip)
+        self._labels = {source: tuple(sorted(shelf)) for source, shelf in self._shelf.items()}
         self._takes: dict[str, Take] = {}
 
     @classmethod
@@ -170,8 +171,9 @@ class Library:
 
     def labels(self, source: str | None = None) -> tuple[str, ...]:
         """Every label, or every label of one set, sorted."""
-        shelves = self._shelf.values() if source is None else [self._shelf.get(source, {})]
-        return tuple(sorted({label for shelf in shelves for label in shelf}))
+        if source is not None:
+            return self._labels.get(source, ())
+        return tuple(sorted({label for labels in self._labels.values() for label in labels}))
 
     def with_label(self, label: str) -> tuple[Clip, ...]:
         """Every clip of a label, in all sets."""

@@ -57,8 +57,9 @@ def facts_of(plan: Plan, library: Library, words: Vocabulary, second: Facts | No
 
 
 def truth_of(plan: Plan, library: Library) -> list[dict[str, Any]]:
-    """The events as metadata: ``label``, ``start_s``, ``end_s``; ``tags``, everything true of all of it; ``words``
-    that are said somewhere in it; ``timed``, ``[word, start_s, end_s]`` of those known to the moment."""
+    """The events as metadata: ``label``, ``start_s``, ``end_s``; ``tags``, everything true of all of it; ``rivals``,
+    what else its set knows; ``words`` that are said somewhere in it; ``timed``, ``[word, start_s, end_s]`` of those
+    known to the moment."""
     found = []
     for event, heard in zip(plan.events, plan.truth, strict=True):
         clip = library[event.clip_key]
@@ -69,6 +70,7 @@ def truth_of(plan: Plan, library: Library) -> list[dict[str, Any]]:
             {
                 **heard,
                 "tags": sorted({event.label, *clip.tags}),
+                "rivals": [name for name in library.labels(clip.source) if name not in (event.label, *clip.tags)],
                 "words": words,
                 "timed": [[word, _in_scene(event, start), _in_scene(event, end)] for word, start, end in timed],
             }

@@ -14,12 +14,14 @@ def freeze(parts: Mapping[str, nn.Module], model: nn.Module, stage: Stage) -> No
     """Let only the parts that ``stage`` trains have gradients and dropout; of a part with adapters, those.
 
     Raises:
-        SpecError: the model has no such part.
+        SpecError: the model has no such part, or nothing of it can be trained.
     """
     unknown = set(stage.train) - set(parts)
     if unknown:
         known = ", ".join(parts)
         raise SpecError(f"stages.{stage.name}.train: the model has no part {min(unknown)!r}; it has {known}.")
+    if stage.train.get("encoder", "frozen") != "frozen" and getattr(parts["encoder"], "codebooks", ()):
+        raise SpecError(f"stages.{stage.name}.train: an encoder that gives codes passes no gradient; freeze it.")
     model.requires_grad_(False).eval()
     for name, how in stage.train.items():
         if how == "full":

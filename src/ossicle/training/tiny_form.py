@@ -66,7 +66,8 @@ def _encoder(spec: Mapping[str, Any]) -> dict[str, Any]:
         levels = {} if spec.get("levels") is None else {"levels": [1, 2][: len(spec["levels"])]}
         return {**spec, "encoder": _encoder(spec["encoder"]), **levels}
     encoder = encoders.get(spec["type"]).tiny()
-    return {"type": encoder.type_name, **encoder.options.model_dump(mode="json")}
+    codes = {"codebooks": min(2, spec["codebooks"])} if spec.get("codebooks") else {}
+    return {"type": encoder.type_name, **encoder.options.model_dump(mode="json"), **codes}
 
 
 def _stage(stage: Stage) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from ossicle.encoders.base import Frames, Options
 from ossicle.registry import Registry
+from ossicle.support.errors import SpecError
 
 if TYPE_CHECKING:
     from ossicle.models.lalm import OssicleModel
@@ -42,6 +43,9 @@ class Integration(nn.Module, abc.ABC):
     type_name: ClassVar[str]
     numbers_recordings: ClassVar[bool] = False
     """Whether the model must be told of which recording each window is a part, as audio ids don't show it."""
+    looks_back: ClassVar[bool] = False
+    """Whether every token looks at the recordings anew: then all are needed to go on with a conversation, and what
+    precedes the first one depends on it."""
 
     @classmethod
     def tiny_options(cls) -> dict[str, Any]:
@@ -57,8 +61,14 @@ class Integration(nn.Module, abc.ABC):
     def placeholders(num_tokens: int) -> int:
         """How many audio ids stand in a row for a recording of ``num_tokens``."""
 
-    def install(self, language_model: PreTrainedModel) -> None:
-        """Take a place in the language model; called once, when the model is made."""
+    def install(self, model: "OssicleModel") -> None:
+        """Take a place in the model; called once, when it is made.
+
+        Raises:
+            SpecError: the model's parts do not suit it.
+        """
+        if not getattr(model.multi_modal_projector.options, "tied", True):
+            raise SpecError("model.projector: tied false makes rows for saying codes; set model.integration to codes.")
 
     @abc.abstractmethod
     def join(self, model: "OssicleModel", input_ids: Tensor, heard: Heard | None, cache: Any) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 N rows · L tokens · R runs of audio tokens · M audio tokens of a row · H heads · D width
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from ossicle.encoders.base import Options
 from ossicle.models.integrations.base import Heard, Integration, integrations
@@ -46,6 +47,41 @@ class Memory(NamedTuple):
         seen = {number: (keys[rows], values[rows]) for number, (keys, values) in self.seen.items()}
         return Memory(self.x_NMD[rows], self.recording_NM[rows], self.begun_N[rows], seen)
 
+    @staticmethod
+    def joined(memories: Sequence["Memory | None"], counts: Sequence[int]) -> "Memory | None":
+        """The rows of several; ``counts`` says how many rows each has, as None has rows that hear nothing."""
+        known = next((memory for memory in memories if memory is not None), None)
+        if known is None:
+            return None
+        longest = max(memory.x_NMD.shape[1] for memory in memories if memory is not None)
+        parts = [
+            memory._padded(longest) if memory is not None else known._silent(count, longest)
+            for memory, count in zip(memories, counts, strict=True)
+        ]
+        seen = {
+            number: (
+                torch.cat([part.seen[number][0] for part in parts]),
+                torch.cat([part.seen[number][1] for part in parts]),
+            )
+            for number in known.seen
+        }
+        return Memory(*(torch.cat(tensors) for tensors in zip(*(part[:3] for part in parts), strict=True)), seen)
+
+    def _padded(self, length: int) -> "Memory":
+        room = length - self.x_NMD.shape[1]
+        seen = {number: tuple(F.pad(x, (0, 0, 0, room)) for x in pair) for number, pair in self.seen.items()}
+        recording_NM = F.pad(self.recording_NM, (0, room), value=-1)
+        return Memory(F.pad(self.x_NMD, (0, 0, 0, room)), recording_NM, self.begun_N, seen)
+
+    def _silent(self, count: int, length: int) -> "Memory":
+        """Rows without recordings, of the same widths."""
+        seen = {
+            number: tuple(x.new_zeros(count, x.shape[1], length, x.shape[3]) for x in pair)
+            for number, pair in self.seen.items()
+        }
+        x_NMD = self.x_NMD.new_zeros(count, length, self.x_NMD.shape[2])
+        return Memory(x_NMD, self.recording_NM.new_full((count, length), -1), self.begun_N.new_zeros(count), seen)
+
 
 class Sound(NamedTuple):
     """What is passed through the language model to the blocks."""
@@ -55,18 +91,6 @@ class Sound(NamedTuple):
     """What each token may look at."""
     asked: list[int]
     """Numbers of the blocks that were reached."""
-
-
-class MemoryCache(DynamicCache):
-    """A cache whose rows remember what they heard."""
-
-    memory: Memory | None = None
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        """Keep these rows."""
-        super().batch_select_indices(indices)
-        if self.memory is not None:
-            self.memory = self.memory.select(indices)
 
 
 class GatedBlock(nn.Module):
@@ -142,6 +166,7 @@ class CrossAttention(Integration):
 
     Options = CrossAttentionOptions
     numbers_recordings = True
+    looks_back = True
 
     @classmethod
     def tiny_options(cls) -> dict[str, Any]:
@@ -158,9 +183,10 @@ class CrossAttention(Integration):
         """One, however long the recording is."""
         return 1
 
-    def install(self, language_model: PreTrainedModel) -> None:
+    def install(self, model: "OssicleModel") -> None:
         """Put each block before its layer."""
-        for number, layer in enumerate(decoder_layers(language_model)):
+        super().install(model)
+        for number, layer in enumerate(decoder_layers(model.language_model)):
             hook = self.blocks[str(number)].before if str(number) in self.blocks else without_sound
             layer.register_forward_pre_hook(hook, with_kwargs=True)
 
@@ -171,7 +197,7 @@ class CrossAttention(Integration):
         if heard is not None:
             if memory is not None:
                 raise DataError("sound came in the middle of a conversation; give the whole of it, from its beginning.")
-            memory = remember(names_NL, heard)
+            memory = remember(names_NL, heard, getattr(cache, "named_N", None))
         joined: dict[str, Any] = {"inputs_embeds": model.get_input_embeddings()(input_ids)}
         if memory is None:
             # A model may say an audio id of its own accord; in a prompt, it stands for sound.
@@ -220,18 +246,23 @@ def decoder_layers(language_model: PreTrainedModel) -> nn.ModuleList:
     return found[0]
 
 
-def remember(names_NL: Tensor, heard: Heard) -> Memory:
+def remember(names_NL: Tensor, heard: Heard, named_N: Tensor | None = None) -> Memory:
     """The recordings of each row, end to end.
 
     Args:
         names_NL: where an audio id names a recording.
+        heard: the recordings.
+        named_N: how many recordings each row named before these tokens; none by default.
 
     Raises:
         DataError: there are more or fewer recordings than are named.
     """
     runs = heard.runs()
     recordings = list(range(len(runs))) if heard.recordings is None else heard.recordings.tolist()
-    row_of = names_NL.nonzero()[:, 0].tolist()
+    if named_N is None:
+        named_N = torch.zeros(len(names_NL), dtype=torch.long, device=names_NL.device)
+    counts_N = (named_N + names_NL.sum(1)).tolist()
+    row_of = [row for row, count in enumerate(counts_N) for _ in range(count)]
     if len(row_of) != len(set(recordings)):
         raise DataError(
             f"the rows name {len(row_of)} recordings and the sound is of {len(set(recordings))}; "
@@ -249,4 +280,4 @@ def remember(names_NL: Tensor, heard: Heard) -> Memory:
     recording_NM = nn.utils.rnn.pad_sequence(
         [torch.cat([nobody_K, *parts]) for parts in numbers], batch_first=True, padding_value=-1
     )
-    return Memory(x_NMD, recording_NM, torch.zeros(len(names_NL), dtype=torch.long, device=names_NL.device), {})
+    return Memory(x_NMD, recording_NM, named_N, {})

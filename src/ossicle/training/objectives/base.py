@@ -33,9 +33,17 @@ class Seen:
     @cached_property
     def tokens(self) -> Frames:
         """Audio tokens of each window [W, K, D]."""
+        return self.model.model.encode(*self._windows())
+
+    @cached_property
+    @torch.no_grad()
+    def codes(self) -> Frames:
+        """Ids of the codes of each window [W, K, 1], where the encoder gives codes."""
+        return self.model.model.audio_tower(*self._windows())
+
+    def _windows(self) -> tuple[Tensor, Tensor]:
         inputs = self.batch.sound()
-        features, lengths = (inputs[name].to(self.model.device) for name in ("input_features", "feature_lengths"))
-        return self.model.model.encode(features, lengths)
+        return inputs["input_features"].to(self.model.device), inputs["feature_lengths"].to(self.model.device)
 
     @cached_property
     def packed(self) -> Packed:
@@ -45,6 +53,12 @@ class Seen:
     @cached_property
     def hidden_ND(self) -> Tensor:  # noqa: N802
         """Last hidden states from which each trained token is predicted."""
+        rows_N, places_N = self.packed.before
+        return self.hidden_PLD[rows_N.to(self.model.device), places_N.to(self.model.device)]
+
+    @cached_property
+    def hidden_PLD(self) -> Tensor:  # noqa: N802
+        """Last hidden states of the packed rows."""
         model, packed = self.model.model, self.packed
         device = self.model.device
         heard = None
@@ -56,13 +70,12 @@ class Seen:
             mask = packed.allowed().to(device)
             if model.language_model.config._attn_implementation == "eager":
                 mask = additive(mask, self.model.dtype)
-        hidden_PLD = model(
+        return model(
             joined=model.join(packed.input_ids.to(device), heard),
             attention_mask=mask,
             position_ids=packed.position_ids.to(device),
             use_cache=False,
         ).last_hidden_state
-        return hidden_PLD[packed.before[0].to(device), packed.before[1].to(device)]
 
 
 class Objective(nn.Module, abc.ABC):

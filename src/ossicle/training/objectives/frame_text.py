@@ -39,8 +39,8 @@ class FrameText(Objective):
     own token embeddings, so that a token which passes the projector already means its words to the language model; and
     each positive is set against the batch's other labels by a softmax (InfoNCE) rather than a sigmoid.
     ``meta["events"]`` gives, for each recording of a row, what sounds from when to when: ``tags`` are true of all of
-    it, ``words`` are said somewhere in it, ``timed`` are words with their begin and end. A learnt level stands for
-    "nothing".
+    it, ``words`` are said somewhere in it, ``timed`` are words with their begin and end; ``rivals`` are labels that it
+    could have had and has not, which a small batch may hold no sound of. A learnt level stands for "nothing".
     """
 
     Options = FrameTextOptions
@@ -97,8 +97,9 @@ def events_of_windows(batch: Batch) -> list[list[dict[str, Any]]]:
 
 
 def names_in(event: dict[str, Any]) -> tuple[str, ...]:
-    """Everything that is true of an event or of a part of it."""
-    return (*event["tags"], *event.get("words", ()), *(word for word, _, _ in event.get("timed", ())))
+    """Everything that is said of an event: what is true of it or of a part of it, and its rivals."""
+    timed = (word for word, _, _ in event.get("timed", ()))
+    return (*event["tags"], *event.get("words", ()), *timed, *event.get("rivals", ()))
 
 
 def contrast(

@@ -1,14 +1,21 @@
 """Predict the next token of the reply."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
 from ossicle.encoders.base import Options
-from ossicle.support.errors import DataError
+from ossicle.models.integrations import Heard
+from ossicle.models.integrations.codes import Codes
+from ossicle.support.errors import DataError, SpecError
 from ossicle.training.objectives.base import Objective, Seen, objectives
+
+if TYPE_CHECKING:
+    from ossicle.models.build import Bundle
 
 
 class NextTokenOptions(Options):
@@ -18,6 +25,9 @@ class NextTokenOptions(Options):
     length_power: float = Field(default=0.0, ge=0.0, le=1.0)
     """A token of a row with n trained tokens weighs n^−p. 0: every token the same, so that long replies outweigh short
     ones; 1: every row the same."""
+    sound: float = Field(default=0.0, ge=0.0)
+    """Weight of the mean loss over the codes of the recordings, each predicted from what precedes it; beside that of
+    the replies, which is 1. Needs the integration ``codes``."""
 
 
 def next_token_loss(
@@ -42,11 +52,29 @@ def length_weights(row_of_target_N: Tensor, power: float) -> Tensor | None:
     return row_of_target_N.bincount()[row_of_target_N].float() ** -power
 
 
+def sound_loss(seen: Seen) -> Tensor:
+    """Mean cross entropy of the codes in a batch, but for one with which a row begins, as nothing precedes it."""
+    model, packed = seen.model.model, seen.packed
+    ids_N = torch.cat(Heard(seen.codes, torch.tensor(packed.window_of_slot)).runs())[:, 0]
+    rows_N, places_N = (packed.input_ids == model.config.audio_token_id).nonzero().to(ids_N.device).unbind(1)
+    follows_N = places_N > 0
+    hidden_ND = seen.hidden_PLD[rows_N[follows_N], places_N[follows_N] - 1]
+    return model.integration.losses(model, hidden_ND, ids_N[follows_N]).mean()
+
+
 @objectives.register("next_token")
 class NextToken(Objective):
     """``−log p(reply | sound, words before)``, averaged over the trained tokens of the batch."""
 
     Options = NextTokenOptions
+
+    def __init__(self, options: NextTokenOptions, bundle: "Bundle") -> None:
+        super().__init__(options, bundle)
+        if options.sound and not isinstance(bundle.model.model.integration, Codes):
+            raise SpecError(
+                "objective next_token: sound is for models that read codes; set model.integration to codes, or leave "
+                "sound out."
+            )
 
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """One pass over the rows."""
@@ -56,4 +84,7 @@ class NextToken(Objective):
         targets_N, row_of_target_N = (t.to(hidden_ND.device) for t in (seen.packed.targets, seen.packed.row_of_target))
         weights_N = length_weights(row_of_target_N, options.length_power)
         loss = next_token_loss(hidden_ND, seen.model.logits, targets_N, weights_N, options.label_smoothing)
-        return {"loss": loss, "next_token": loss.detach()}
+        if not options.sound or not seen.batch.windows:
+            return {"loss": loss, "next_token": loss.detach()}
+        sound = sound_loss(seen)
+        return {"loss": loss + options.sound * sound, "next_token": loss.detach(), "sound": sound.detach()}
