@@ -206,6 +206,7 @@ def show(
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, or the folder of a training run.")],
     out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
+    dtype: DtypeOption = "float32",
 ) -> None:
     """Give a model that began as a published one back in that one's own layout.
 
@@ -213,7 +214,7 @@ def export(
     """
     from ossicle.commands.export import run
 
-    run(model, out)
+    run(model, out, dtype)
 
 
 @app.command()

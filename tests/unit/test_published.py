@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_run import make_tones, recipe
 from transformers import (
     AudioFlamingo3Config,
@@ -130,6 +131,21 @@ def test_prompts_logits_and_replies_are_transformers_own(pair):
     assert Local(bundle, "theirs").generate([chat], Sampling(max_new_tokens=8))[0].text == said
 
 
+@pytest.mark.parametrize("pair", ["qwen2_audio", "audioflamingo3"], indirect=True)
+def test_unequal_conversations_at_once_and_turn_by_turn_reply_as_transformers_does_to_each(pair):
+    _, theirs, folder = pair
+    lm = Local(load_bundle(folder), "ours")
+    asked = [(sound(s, seed), "What is this? " * n) for seed, (s, n) in enumerate([(0.3, 9), (4.1, 1), (1.7, 2)])]
+    wanted = []
+    for audio, text in asked:
+        inputs = theirs_of(folder, [audio], [text])
+        out = theirs.generate(**inputs, max_new_tokens=6, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+        wanted.append(lm.bundle.renderer.decode(out.tolist()).strip())
+    chats = [Conversation.of(user(audio, text)) for audio, text in asked]
+    for _ in range(2):  # the second time, from memory
+        assert [reply.text for reply in lm.generate(chats, Sampling(max_new_tokens=6))] == wanted
+
+
 def test_weights_are_transformers_own(pair):
     """The same ids and log-mel windows through both."""
     _, theirs, folder = pair
@@ -205,6 +221,12 @@ def test_commands_know_published_folders(pair, tmp_path, capsys):
     capsys.readouterr()
     assert main(["export", str(folder), "--out", str(tmp_path / "given")]) == (2 if kind == "voxtral" else 0)
     assert (tmp_path / "given" / "config.json").is_file() == (kind != "voxtral")
+    if kind != "voxtral":
+        assert main(["export", str(folder), "--out", str(tmp_path / "half"), "--dtype", "bfloat16"]) == 0
+        kept = load_file(tmp_path / "half" / "model.safetensors")
+        assert {tensor.dtype for tensor in kept.values()} == {torch.bfloat16}
+    assert main(["export", str(folder), "--out", str(tmp_path / "none"), "--dtype", "int3"]) == 2
+    assert "float16" in capsys.readouterr().err
     assert main(["export", str(folder), "--out", str(tmp_path)]) == 2
     assert "is there already" in capsys.readouterr().err
     with pytest.raises(ModelError, match="was not taken from a published one"):
@@ -232,8 +254,8 @@ def test_weights_in_several_files_are_known_by_all_of_them(pair, tmp_path):
 def test_the_hub_is_asked_for_weights_and_small_files_only(monkeypatch, tmp_path):
     asked = {}
 
-    def snapshot(name, *, revision, allow_patterns):
-        asked.update(name=name, revision=revision, patterns=allow_patterns)
+    def snapshot(name, *, revision, allow_patterns, ignore_patterns):
+        asked.update(name=name, revision=revision, patterns=allow_patterns, without=ignore_patterns)
         return str(tmp_path)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)

@@ -1,11 +1,12 @@
 """``ossicle show --tokens``: a conversation as the ids that training, generation and serving all see."""
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ossicle.chat import Conversation
     from ossicle.chat.renderer import Renderer
+    from ossicle.data.mixture import Mixture
     from ossicle.training import Recipe
 
 _TEXTS = 2000
@@ -14,47 +15,56 @@ _TEXTS = 2000
 def show_model_tokens(ref: str) -> None:
     """An example conversation in the ids of a model folder. Raises ModelError."""
     import numpy as np
-    from transformers import AutoTokenizer
 
     from ossicle.audio import Audio
     from ossicle.chat import Conversation, assistant, user
-    from ossicle.chat.renderer import Renderer
-    from ossicle.commands.show import parts_of_folder, placeholders
-    from ossicle.models.folders import model_folder
 
-    folder = model_folder(ref)
-    _, parts = parts_of_folder(folder)
-    renderer = Renderer(AutoTokenizer.from_pretrained(folder), placeholders(parts))
+    renderer = _renderer_of(ref)
     sound = Audio.from_samples(np.zeros(2 * 16_000, np.float32), 16_000, name="2 s of sound")
     print_tokens(renderer, Conversation.of(user(sound, "What is this sound?"), assistant("A dog barking.")))
 
 
+def _renderer_of(ref: str) -> "Renderer":
+    """As the model in a folder renders. Raises ModelError."""
+    from ossicle.chat.renderer import Renderer
+    from ossicle.commands.show import parts_of_folder, placeholders
+    from ossicle.models.build import read_tokenizer
+    from ossicle.models.folders import model_folder
+
+    folder = model_folder(ref)
+    config, parts = parts_of_folder(folder)
+    tokenizer = read_tokenizer(folder)
+    token = tokenizer.convert_ids_to_tokens(config.audio_token_id)
+    return Renderer(tokenizer, placeholders(parts), audio_token=token, around=config.audio_around)
+
+
 def show_recipe_tokens(recipe: "Recipe") -> None:
     """The first row of a recipe's data. Raises what reading that row raises."""
+    from ossicle.data import make_mixture
+    from ossicle.data.keys import key_of
+
+    stage = recipe.stages[0]
+    mixture = make_mixture(stage.data, f"stages.{stage.name}.data", seed=key_of(recipe.seed, stage.name))
+    renderer = _renderer_of(recipe.model["base"]) if "base" in recipe.model else _renderer_of_parts(recipe, mixture)
+    print_tokens(renderer, mixture.rows(mixture.place(0))[0])
+
+
+def _renderer_of_parts(recipe: "Recipe", mixture: "Mixture") -> "Renderer":
     from transformers import AutoTokenizer
 
     from ossicle.chat.renderer import Renderer
     from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
     from ossicle.commands.answering import note
     from ossicle.commands.show import parts_of_spec, placeholders
-    from ossicle.data import make_mixture
-    from ossicle.data.keys import key_of
-    from ossicle.models.folders import model_folder
 
-    stage = recipe.stages[0]
-    mixture = make_mixture(stage.data, f"stages.{stage.name}.data", seed=key_of(recipe.seed, stage.name))
-    parts = parts_of_spec(recipe.model)
-    if "base" in recipe.model:
-        tokenizer: Any = AutoTokenizer.from_pretrained(model_folder(recipe.model["base"]))
-    elif "id" in recipe.model["language_model"]:
+    if "id" in recipe.model["language_model"]:
         tokenizer = AutoTokenizer.from_pretrained(recipe.model["language_model"]["id"], trust_remote_code=False)
         tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
     else:
         texts = itertools.islice(mixture.texts(_TEXTS), _TEXTS)
         tokenizer = train_tokenizer(texts, TokenizerSpec(**recipe.model.get("tokenizer", {})))
         note(f"the tokenizer of this picture is made from up to {_TEXTS:,} texts; that of the run from all.")
-    renderer = Renderer(tokenizer, placeholders(parts))
-    print_tokens(renderer, mixture.rows(mixture.place(0))[0])
+    return Renderer(tokenizer, placeholders(parts_of_spec(recipe.model)))
 
 
 def print_tokens(renderer: "Renderer", chat: "Conversation") -> None:

@@ -27,7 +27,8 @@ class TowerOptions(UpstreamOptions):
 
     mode: Literal["exact", "trim"] = "exact"
     """``exact``: every window is padded to 30 s with silence, as upstream. ``trim``: only the frames that exist are
-    computed, which is faster by what isn't there, and nearly the same."""
+    computed, which is faster by what isn't there. Where upstream's layers don't attend to the padding, what is left
+    out changes nothing; elsewhere the frames are nearly the same."""
 
 
 class Tower(Upstream):
@@ -36,6 +37,8 @@ class Tower(Upstream):
     Options = TowerOptions
     masked: ClassVar[bool] = False
     """Whether upstream keeps its layers from attending to the padding."""
+    passes_silence: ClassVar[bool] = False
+    """Whether upstream also passes on the frames of the silence up to 30 s; so does ``exact``."""
     pooled: ClassVar[bool] = True
     """Whether neighbouring frames are averaged before the last norm."""
     sample_rate = 16_000
@@ -79,16 +82,19 @@ class Tower(Upstream):
 
     def num_frames(self, num_samples: int) -> int:
         """As transformers counts; a window too short for one pooled frame gets one all the same."""
-        return int(self._frames(torch.tensor(-(-num_samples // HOP))))
+        return int(self._frames(self._counting(torch.tensor(-(-num_samples // HOP)))))
 
     def forward(self, features: Tensor, lengths_B: Tensor) -> Frames:
         """Features [B, T, M] → frames [B, F, D]."""
         mel_B = lengths_B - EDGE
         if self.options.mode == "exact":
             x_BFD = self._encode(self._with_silence(features, lengths_B), self._after_convolution(mel_B), None)
+        elif self.masked:
+            heard = min(int(lengths_B.max()) + EDGE, MEL_FRAMES)
+            x_BFD = self._encode(self._with_silence(features, lengths_B, heard), self._after_convolution(mel_B), None)
         else:
             x_BFD = self._encode(self._without(features, mel_B), self._after_convolution(mel_B), mel_B)
-        lengths_B = self._frames(mel_B)
+        lengths_B = self._frames(self._counting(mel_B))
         return Frames(x_BFD[:, : int(lengths_B.max())], lengths_B)
 
     def _encode(self, x_BMT: Tensor, real_B: Tensor, trimmed_B: Tensor | None) -> Tensor:
@@ -121,11 +127,11 @@ class Tower(Upstream):
         return self.encoder.avg_pooler(x_BFD.permute(0, 2, 1)).permute(0, 2, 1)
 
     @staticmethod
-    def _with_silence(features: Tensor, lengths_B: Tensor) -> Tensor:
-        """[B, M, 3000]: the silence up to 30 s is added back as upstream has it."""
-        features = features[:, :MEL_FRAMES]
-        padded = F.pad(features, (0, 0, 0, MEL_FRAMES - features.shape[1]))
-        is_real_BT1 = (torch.arange(MEL_FRAMES, device=features.device) < lengths_B[:, None])[..., None]
+    def _with_silence(features: Tensor, lengths_B: Tensor, length: int = MEL_FRAMES) -> Tensor:
+        """[B, M, T]: the silence up to T = ``length`` is added back as upstream has it up to 30 s."""
+        features = features[:, :length]
+        padded = F.pad(features, (0, 0, 0, length - features.shape[1]))
+        is_real_BT1 = (torch.arange(length, device=features.device) < lengths_B[:, None])[..., None]
         loudest_B11 = padded.masked_fill(~is_real_BT1, SILENCE).amax(dim=(1, 2), keepdim=True)
         # After Whisper's scaling (x + 4) / 4 its floor, 8 below the maximum, is 2 below; digital silence is −1.5.
         silence_B11 = (loudest_B11 - 2.0).clamp(min=SILENCE)
@@ -137,6 +143,11 @@ class Tower(Upstream):
         longest = int(mel_B.max())
         is_real_BT1 = (torch.arange(longest, device=features.device) < mel_B[:, None])[..., None]
         return (features[:, :longest] * is_real_BT1.to(features.dtype)).transpose(1, 2)
+
+    def _counting(self, mel_B: Tensor) -> Tensor:
+        """How many mel frames of each window are passed on."""
+        fills = self.passes_silence and self.options.mode == "exact"
+        return torch.full_like(mel_B, MEL_FRAMES) if fills else mel_B
 
     @staticmethod
     def _after_convolution(mel_B: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ from ossicle.encoders.base import encoders
 
 @encoders.register("voxtral")
 class Voxtral(Tower):
-    """50 frames per second."""
+    """50 frames per second; of 30 s, however short the recording is, unless ``mode`` is ``trim``."""
 
     config_class, model_class = VoxtralEncoderConfig, VoxtralEncoder
     licence = "Apache-2.0"
     whole, tower = "voxtral", "audio_tower"
+    passes_silence = True
     pooled = False

@@ -16,6 +16,7 @@ from transformers.utils import logging
 from ossicle.audio import Audio
 from ossicle.batch import Preparer, count_tokens
 from ossicle.chat.renderer import Renderer
+from ossicle.chat.tekken import is_tekken, read_tekken
 from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
 from ossicle.encoders import Encoder, encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
@@ -283,8 +284,11 @@ def save(bundle: Bundle, folder: Path | str, *, files: Mapping[str, str] | None 
             (target / name).write_text(text, encoding="utf-8")
 
 
-def _read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model folder. Raises ModelError."""
     try:
+        if is_tekken(folder):
+            return read_tekken(folder)
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise ModelError(f"the tokenizer of {str(folder)!r} cannot be loaded: {reason(error)}") from error
@@ -325,7 +329,7 @@ def load_bundle(
     if raw.get("model_type") in LAYOUTS:
         with _no_bars():
             model = take_apart(folder, dtype, options)
-            return _bundle(model if quant else model.to(device), _read_tokenizer(folder))
+            return _bundle(model if quant else model.to(device), read_tokenizer(folder))
     if raw.get("model_type") != OssicleConfig.model_type:
         known = ", ".join(LAYOUTS)
         brings = " with code of its own, which is never run" if "auto_map" in raw else ""
@@ -336,4 +340,4 @@ def load_bundle(
     weights_files(folder)
     with _no_bars():
         model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options).eval()
-    return _bundle(model if quant else model.to(device), _read_tokenizer(folder))
+    return _bundle(model if quant else model.to(device), read_tokenizer(folder))

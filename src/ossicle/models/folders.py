@@ -10,6 +10,8 @@ from ossicle.support.files import sha256_of
 from ossicle.support.hub import reason
 
 _WANTED = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+_UNWANTED = ("consolidated*",)
+"""The same weights once more, in the layout of another program."""
 SHIPPED = Path(__file__).parent / "shipped"
 
 
@@ -49,7 +51,9 @@ def _from_hub(name: str) -> Path:
 
     repository, _, revision = name.partition("@")
     try:
-        found = snapshot_download(repository, revision=revision or None, allow_patterns=_WANTED)
+        found = snapshot_download(
+            repository, revision=revision or None, allow_patterns=_WANTED, ignore_patterns=_UNWANTED
+        )
     except (OSError, ValueError, HfHubHTTPError, HFValidationError) as error:
         raise ModelError(f"the model 'hf:{name}' cannot be loaded: {reason(error)}") from error
     return Path(found)

@@ -11,6 +11,13 @@ from ossicle.support.errors import ModelError
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
+def dtype_called(name: str) -> torch.dtype:
+    """Torch's type of that name. Raises ModelError if it is none that weights can have here."""
+    if name not in DTYPES:
+        raise ModelError(f"dtype {name!r} is unknown; give one of {', '.join(DTYPES)}.")
+    return DTYPES[name]
+
+
 def load(
     ref: str = "tiny",
     *,
@@ -18,6 +25,7 @@ def load(
     dtype: str = "float32",
     long_audio: LongAudio = "window",
     quant: int | None = None,
+    recall_bytes: int | None = None,
 ) -> Local | Remote:
     """Load a model for asking.
 
@@ -28,22 +36,28 @@ def load(
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
         long_audio: see :class:`~ossicle.models.local.Local`.
         quant: keep the language model's weights in 8 or 4 bits (extra ``quant``).
+        recall_bytes: see :class:`~ossicle.models.local.Local`.
 
     Raises:
         ModelError: no such model, an incomplete one, or a device or dtype that is not there.
     """
     if is_endpoint(ref):
-        given = {"device": device, "dtype": dtype, "long_audio": long_audio, "quant": quant}
+        given = {
+            "device": device,
+            "dtype": dtype,
+            "long_audio": long_audio,
+            "quant": quant,
+            "recall_bytes": recall_bytes,
+        }
         if moot := [name for name, value in given.items() if value != load.__kwdefaults__[name]]:
             raise ModelError(
                 f"{', '.join(moot)}: for models that run here; what runs at {ENDPOINT} its server decides."
             )
         return Remote(ref)
-    if dtype not in DTYPES:
-        raise ModelError(f"dtype {dtype!r} is unknown; give one of {', '.join(DTYPES)}.")
+    wanted = dtype_called(dtype)
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {device!r} cannot be used here; try --device cpu.") from error
-    bundle = load_bundle(model_folder(ref), device=device, dtype=DTYPES[dtype], quant=quant)
-    return Local(bundle, ref, long_audio=long_audio)
+    bundle = load_bundle(model_folder(ref), device=device, dtype=wanted, quant=quant)
+    return Local(bundle, ref, long_audio=long_audio, recall_bytes=recall_bytes)

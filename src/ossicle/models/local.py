@@ -10,6 +10,7 @@ from ossicle.batch import Row
 from ossicle.chat import Conversation, Delta, Reply, Sampling, Usage, user
 from ossicle.models import decoding, long_audio
 from ossicle.models.build import Bundle
+from ossicle.models.recall import Recall
 from ossicle.support.errors import AudioError
 
 LongAudio = Literal["window", "error", "truncate"]
@@ -24,13 +25,24 @@ class Local:
         long_audio: what becomes of a recording longer than the model hears at once: ``"window"`` asks about one
             stretch after another, ``"error"`` refuses, ``"truncate"`` hears the beginning and says so in ``fields``.
         max_batch: replies made at a time.
+        recall_bytes: what may be kept of recordings and conversations, so that a further question about them is quick;
+            see :class:`~ossicle.models.recall.Recall`, also for the default. 0 keeps nothing.
     """
 
     capabilities = frozenset({"score"})
 
-    def __init__(self, bundle: Bundle, name: str, *, long_audio: LongAudio = "window", max_batch: int = 16) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        name: str,
+        *,
+        long_audio: LongAudio = "window",
+        max_batch: int = 16,
+        recall_bytes: int | None = None,
+    ) -> None:
         self.bundle, self.name, self.long_audio, self.max_batch = bundle, name, long_audio, max_batch
         self.prepare = bundle.preparer()
+        self.recall = Recall(bundle.model, recall_bytes)
         encoder = self.prepare.encoder
         self.span_s = encoder.window_samples / encoder.sample_rate
         """Seconds that the model hears at once."""
@@ -52,23 +64,20 @@ class Local:
 
     def generate(self, chats: Sequence[Conversation], sampling: Sampling = Sampling()) -> list[Reply]:
         """One reply to each conversation, in order; long recordings by ``long_audio``."""
-        replies: list[Reply] = []
-        for start in range(0, len(chats), self.max_batch):
-            group = chats[start : start + self.max_batch]
-            short = [chat for chat in group if long_audio.longest_s(chat) <= self.span_s]
-            made = iter(self._generate_short(short, sampling))
-            replies += [
-                next(made) if long_audio.longest_s(chat) <= self.span_s else self._generate_long(chat, sampling)
-                for chat in group
-            ]
-        return replies
+        is_short = [long_audio.longest_s(chat) <= self.span_s for chat in chats]
+        short = [chat for chat, fits in zip(chats, is_short, strict=True) if fits]
+        made = iter(self._generate_short(short, sampling))
+        return [
+            next(made) if fits else self._generate_long(chat, sampling)
+            for chat, fits in zip(chats, is_short, strict=True)
+        ]
 
     def stream(self, chat: Conversation, sampling: Sampling = Sampling()) -> Iterator[Delta]:
         """The reply as it comes; the last piece carries the whole."""
         if long_audio.longest_s(chat) > self.span_s:
             yield from self._stream_long(chat, sampling)
             return
-        loop = decoding.DecodeLoop(self.bundle)
+        loop = decoding.DecodeLoop(self.bundle, self.recall)
         request = loop.add(self.prepare(chat, reply=True), sampling)
         said = ""
         while loop.busy:
@@ -86,7 +95,8 @@ class Local:
         for chat, options in zip(chats, continuations, strict=True):
             rows = [self.prepare(chat.with_reply(option)) for option in options]
             # The last assistant turn only: what was said before is the same for every option.
-            scores.append([total for total, _ in decoding.score(self.bundle, [_last_turn(row) for row in rows])])
+            found = decoding.score(self.bundle, [_last_turn(row) for row in rows], self.recall)
+            scores.append([total for total, _ in found])
         return scores
 
     def _answer_stretches(
@@ -96,11 +106,25 @@ class Local:
         yield from zip(waiting, replies, strict=True)
 
     def _generate_short(self, chats: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
-        loop = decoding.DecodeLoop(self.bundle)
-        requests = [loop.add(self.prepare(chat, reply=True), sampling) for chat in chats]
-        while loop.busy:
+        loop = decoding.DecodeLoop(self.bundle, self.recall)
+        live: dict[int, decoding.Request] = {}
+        replies: dict[int, Reply] = {}
+        for number, chat in enumerate(chats):
+            if len(live) >= self.max_batch:
+                # A quarter of the batch is let free: new ones are read better together.
+                replies |= self._finish(loop, live, 3 * self.max_batch // 4 if loop.joins else 0)
+            live[number] = loop.add(self.prepare(chat, reply=True), sampling)
+        replies |= self._finish(loop, live, 0)
+        return [replies[number] for number in range(len(chats))]
+
+    def _finish(self, loop: decoding.DecodeLoop, live: dict[int, decoding.Request], most: int) -> dict[int, Reply]:
+        """Go on until no more than ``most`` are live; the replies of the others."""
+        done: dict[int, Reply] = {}
+        while len(live) > most:
             loop.step()
-        return [self._reply(request) for request in requests]
+            for number in [number for number, request in live.items() if request.finish_reason is not None]:
+                done[number] = self._reply(live.pop(number))
+        return done
 
     def _generate_long(self, chat: Conversation, sampling: Sampling) -> Reply:
         replies = [delta.reply for delta in self._stream_long(chat, sampling) if delta.reply is not None]

@@ -58,6 +58,7 @@ LAYOUTS: dict[str, Layout] = {
         "voxtral",
         lambda config: {"type": "mlp", "stride": 4, "hidden": config.text_config.hidden_size, "bias": False},
         {"net.0.weight": "linear_1.weight", "net.2.weight": "linear_2.weight"},
+        ("[BEGIN_AUDIO]", ""),
     ),
 }
 """By transformers' model type."""
@@ -74,7 +75,9 @@ def config_of(theirs: PreTrainedConfig) -> OssicleConfig:
         known = ", ".join(LAYOUTS)
         raise ModelError(f"{theirs.model_type} models cannot be taken apart; those of type {known} can.")
     cls = encoders.get(layout.encoder)
-    options = cls.Options(config=theirs.audio_config.to_diff_dict())
+    # Where upstream's layers don't attend to the padding up to 30 s, it need not be computed.
+    mode = "trim" if cls.masked else "exact"
+    options = cls.Options(config=theirs.audio_config.to_diff_dict(), mode=mode)
     with torch.device("meta"):
         encoder = cls(options)
     audio = OssicleAudioConfig(
