@@ -69,6 +69,38 @@ def test_frames_are_one_per_begun_hop(num_samples, hop):
     assert (frames == -10).all()
 
 
+@pytest.fixture(scope="module")
+def long():
+    """More frames than are made at once by one thread."""
+    return 0.1 * torch.randn(60_000, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("hops", [1, 100, 255, 256, 257, 300])
+def test_a_frame_knows_nothing_of_those_far_from_it(long, hops):
+    whole = log_mel(long)
+    torch.testing.assert_close(log_mel(long[: hops * 160 + 400])[:hops], whole[:hops], rtol=0, atol=1e-6)
+    torch.testing.assert_close(log_mel(long[hops * 160 :])[2:], whole[hops + 2 :], rtol=0, atol=1e-6)
+
+
+def test_the_number_of_threads_changes_nothing(long):
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = log_mel(long)
+        torch.set_num_threads(2)
+        torch.testing.assert_close(log_mel(long), one, rtol=0, atol=1e-6)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_gradients_reach_the_samples_also_after_inference(long):
+    with torch.inference_mode():
+        log_mel(long, n_mels=48)
+    samples = long[:8000].clone().requires_grad_()
+    log_mel(samples, n_mels=48).sum().backward()
+    assert samples.grad.ne(0).all()
+
+
 @pytest.mark.parametrize("at", [0, 1000, 8000, 15999])
 def test_a_click_is_loudest_in_the_frame_of_its_time(at):
     samples = np.zeros(16000, np.float32)

@@ -122,6 +122,15 @@ def test_kaldi_features_are_kaldis():
     torch.testing.assert_close(mel_TM[::4, ::25], torch.tensor(KALDI_128), rtol=0, atol=2e-3)
 
 
+def test_a_kaldi_frame_knows_nothing_of_those_far_from_it():
+    given = sound(60_000, 16_000)
+    whole = fbank(given, n_mels=80, window="povey", scale=2.0**15)
+    first = fbank(given[: 300 * 160], n_mels=80, window="povey", scale=2.0**15)
+    last = fbank(given[300 * 160 :], n_mels=80, window="povey", scale=2.0**15)
+    torch.testing.assert_close(first, whole[: len(first)], rtol=0, atol=1e-5)
+    torch.testing.assert_close(last, whole[300:], rtol=0, atol=1e-5)
+
+
 # speechbrain 1.1.2, lobes.models.beats, of the 7,200 samples and silence up to the end of the third column; every fifth
 # patch and every ninth number.
 BEATS = [

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank, window_function
 
+from ossicle.audio.mel import mel_power
+
 SAMPLE_RATE = 16_000
 FRAME = 400
 HOP = 160
@@ -40,15 +42,19 @@ def fbank(samples_T: np.ndarray, *, n_mels: int, window: str, scale: float = 1.0
     Returns:
         float32 [F, M].
     """
-    x_T = torch.from_numpy(np.ascontiguousarray(samples_T)).double() * scale
-    x_T = torch.nn.functional.pad(x_T, (0, max(0, FRAME - len(x_T))))
-    x_FN = x_T.unfold(0, FRAME, HOP)
-    x_FN = x_FN - x_FN.mean(dim=1, keepdim=True)
-    before_FN = torch.cat([x_FN[:, :1], x_FN[:, :-1]], dim=1)
+    x_T = torch.from_numpy(np.ascontiguousarray(samples_T))
+    if len(x_T) < FRAME:
+        x_T = torch.nn.functional.pad(x_T, (0, FRAME - len(x_T)))
     window_N, bank_KM = _tables(n_mels, window)
-    spectrum_FK = torch.fft.rfft((x_FN - EMPHASIS * before_FN) * window_N, n=FFT)
-    power_FK = spectrum_FK.real.square() + spectrum_FK.imag.square()
-    return (power_FK.float() @ bank_KM).clamp_min(FLOOR).log()
+    window_N = scale * window_N
+
+    def windowed(x_FN: Tensor) -> Tensor:
+        x_FN = x_FN.double()
+        x_FN = x_FN - x_FN.mean(dim=1, keepdim=True)
+        # The window begins with zero: of a frame's first sample, which has none before it, only the mean knows.
+        return torch.sub(x_FN[:, 1:], x_FN[:, :-1], alpha=EMPHASIS) * window_N[1:]
+
+    return mel_power(x_T.unfold(0, FRAME, HOP), windowed, FFT, bank_KM).clamp_min_(FLOOR).log_()
 
 
 @functools.lru_cache(maxsize=8)
