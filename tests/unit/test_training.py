@@ -55,7 +55,12 @@ def test_a_finished_run_leaves_a_model_that_loads(finished):
 def test_the_resolved_recipe_holds_every_option_and_resolves_to_itself(finished):
     again = load_recipe(finished / "recipe.yaml")
     assert again.stages[0].data["tones"]["questions"] == ["What is this sound?"]
-    assert again.stages[0].objective == {"type": "next_token", "label_smoothing": 0.0, "length_power": 0.0, "sound": 0.0}
+    assert again.stages[0].objective == {
+        "type": "next_token",
+        "label_smoothing": 0.0,
+        "length_power": 0.0,
+        "sound": 0.0,
+    }
     assert again.model["projector"]["type"] == "linear"
     assert run_module.resolve(again) == again
 
