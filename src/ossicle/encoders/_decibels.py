@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ossicle.audio.mel import mel_power
+
 FLOOR = 1e-10
 
 
@@ -23,7 +25,7 @@ def mel_decibels(samples_T: np.ndarray, *, n_fft: int, hop: int, bank_KM: Tensor
         float32 [1 + T // hop, M].
     """
     x_T = torch.from_numpy(np.ascontiguousarray(samples_T, dtype=np.float32))
-    window = torch.hann_window(n_fft)
-    spectrum_KF = torch.stft(x_T, n_fft, hop, n_fft, window, center=True, pad_mode="reflect", return_complex=True)
-    power_FK = torch.view_as_real(spectrum_KF).square().sum(-1).T
-    return 10 * (power_FK @ bank_KM).clamp_min(FLOOR).log10()
+    window_N = torch.hann_window(n_fft)
+    mirrored_T = torch.nn.functional.pad(x_T[None], (n_fft // 2, n_fft // 2), mode="reflect")[0]
+    frames_FN = mirrored_T.unfold(0, n_fft, hop)
+    return mel_power(frames_FN, lambda some_FN: some_FN * window_N, n_fft, bank_KM).clamp_min_(FLOOR).log10_().mul_(10)
