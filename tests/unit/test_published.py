@@ -113,7 +113,7 @@ def theirs_of(folder, audios, texts):
     )
 
 
-# Voxtral's tokenizer is mistral-common's; its weights are compared below.
+# Voxtral's processor in transformers is mistral-common's; its prompts are compared in test_tekken.py.
 @pytest.mark.parametrize("pair", ["qwen2_audio", "audioflamingo3"], indirect=True)
 def test_prompts_logits_and_replies_are_transformers_own(pair):
     kind, theirs, folder = pair

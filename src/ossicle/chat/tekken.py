@@ -12,7 +12,7 @@ CHAT = (
     "{% elif m['role'] == 'user' %}[INST]{{ m['content'] }}[/INST]"
     "{% else %}{{ m['content'] }}</s>{% endif %}{% endfor %}"
 )
-"""Of version 7, which Voxtral was trained on: as mistral-common 1.13 encodes it."""
+"""Of version 7, as mistral-common 1.13 encodes it. That Voxtral was trained on that version is from memory."""
 
 
 def is_tekken(folder: Path) -> bool:

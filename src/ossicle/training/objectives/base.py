@@ -33,7 +33,10 @@ class Seen:
     @cached_property
     def tokens(self) -> Frames:
         """Audio tokens of each window [W, K, D]."""
-        return self.model.model.encode(*self._windows())
+        model = self.model.model
+        if model.audio_tower.codebooks:
+            return model.clock(model.multi_modal_projector(self.codes))
+        return model.encode(*self._windows())
 
     @cached_property
     @torch.no_grad()
