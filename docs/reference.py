@@ -26,6 +26,7 @@ MODULES = {
     "ossicle.data": "Data",
     "ossicle.synthesis": "Scenes",
     "ossicle.training": "Training",
+    "ossicle.training.sweep": "Sweeps",
     "ossicle.registry": "Registry",
     "ossicle.spec": "Specs",
     "ossicle.support.errors": "Errors",

@@ -171,6 +171,29 @@ def train(
 
 
 @app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="SWEEP", help="A YAML file: a recipe, and what is varied in it.")],
+    out: Annotated[Path, typer.Option(help="Folder of all runs; the same command continues them.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY.KEY=VALUE]...", help="Change the sweep.", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, show_default=False, help="Data processes; the result doesn't depend on it.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(show_default=False, help="Default: cuda where there is one.")] = None,
+    keep_models: Annotated[bool, typer.Option("--keep-models", help="Keep weights; else they are deleted.")] = False,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="Try whether all fit together: tiny parts, made sounds, two steps a stage.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Train a recipe in several versions, from several seeds each; compare what they gain and cost."""
+    from ossicle.commands.sweep import run
+
+    run(file, overrides or [], out, keep_models=keep_models, tiny=tiny, as_json=json, workers=workers, device=device)
+
+
+@app.command()
 def show(
     what: Annotated[
         str,

@@ -206,6 +206,22 @@ def test_augmentation_follows_from_its_seed():
     assert augment(torch.randn(1, 64), 3).shape == (1, 64)
 
 
+def test_a_filter_is_one_smooth_curve_over_frequency_and_leaves_the_floor():
+    features = torch.rand(100, 64).sub(0.5).clamp(min=-0.3)
+    augment = Augment(filter_gain=0.1)
+    changed = augment(features, 5)
+    on_floor = features == -0.3
+    assert torch.equal(changed[on_floor], features[on_floor])
+    moved = ~on_floor & (changed > -0.3)
+    difference = (changed - features).masked_fill(~moved, float("nan"))
+    per_band = difference.nanmean(0)
+    assert torch.allclose(difference[moved], per_band.expand(100, 64)[moved], atol=1e-5)
+    assert 0.02 < per_band.abs().max() <= 0.1
+    bends = per_band.diff().diff().abs() > 1e-4
+    assert bends.sum() <= 2 * 4
+    assert not torch.equal(changed, augment(features, 6))
+
+
 def test_a_chunk_leaves_no_small_batch_over():
     plan = BatchPlan(Mixture({"a": Rows(None)}, seed=0), 60.0, chunk_rows=256)
     seconds = [batch.seconds for number in range(5) for batch in plan.chunk(number)]

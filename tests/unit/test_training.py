@@ -70,7 +70,7 @@ def test_a_run_goes_on_from_a_trained_model(finished, tones, tmp_path):
     base = tmp_path / "base"
     shutil.copytree(finished / "model", base)
     mine = {**recipe(tones), "model": {"base": str(base)}}
-    mine["stages"] = [{**mine["stages"][1], "steps": 1, "optimiser": {"lr": 1e-12}}]
+    mine["stages"] = [{**mine["stages"][1], "renew": [], "steps": 1, "optimiser": {"lr": 1e-12}}]
     train(mine, tmp_path / "more", workers=0, quiet=True)
     before, after = (load_bundle(folder) for folder in (base, tmp_path / "more" / "model"))
     assert after.tokenizer.get_vocab() == before.tokenizer.get_vocab()
@@ -89,7 +89,10 @@ def test_a_run_goes_on_from_a_trained_model(finished, tones, tmp_path):
     ("model", "says"),
     [
         ({"base": "tny"}, "no model 'tny'. Did you mean 'tiny'"),
-        ({"base": "tiny", "encoder": {"type": "melnet"}}, "takes a whole model, so encoder must go"),
+        (
+            {"base": "tiny", "encoder": {"type": "melnet"}},
+            "takes a whole model, so encoder must go",
+        ),
         ({"base": "empty"}, "has no model.safetensors"),
     ],
 )
@@ -99,6 +102,25 @@ def test_a_base_that_cannot_be_is_one_sentence(tones, tmp_path, monkeypatch, mod
     with pytest.raises((SpecError, ModelError), match=re.escape(says)):
         train({**recipe(tones), "model": model}, tmp_path / "out", quiet=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_goes_on_from_a_trained_model_with_another_projector(finished, tones, tmp_path):
+    base = finished / "model"
+    mine = {**recipe(tones), "model": {"base": str(base), "projector": {"type": "pool", "stride": 3}}}
+    mine["stages"] = [{**mine["stages"][0], "train": {"projector": "full"}, "steps": 2, "ema": None}]
+    folder = train(mine, tmp_path / "more", workers=0, quiet=True)
+    before, after = load_bundle(base), load_bundle(folder)
+    old, new = dict(before.model.named_parameters()), dict(after.model.named_parameters())
+    assert after.model.config.audio_config.projector == {"type": "pool", "stride": 3}
+    assert after.model.model.multi_modal_projector.type_name == "pool"
+    kept = [name for name in old if "projector" not in name]
+    assert kept and all(torch.equal(old[name], new[name]) for name in kept)
+    resolved = load_recipe(tmp_path / "more" / "recipe.yaml")
+    assert resolved.model["projector"] == {"type": "pool", "stride": 3}
+    assert run_module.resolve(resolved) == resolved
+    bad = {**mine, "model": {"base": str(base), "projector": {"type": "codes"}}}
+    with pytest.raises(SpecError, match=r"projector codes|reads codes"):
+        train(bad, tmp_path / "bad", workers=0, quiet=True)
 
 
 def test_the_result_does_not_depend_on_workers(finished, tones, tmp_path):

@@ -23,7 +23,8 @@ def make_tones(folder: Path, num_each: int = 4) -> Path:
 
 
 def recipe(folder: Path, **stage: Any) -> dict[str, Any]:
-    """Two stages: the first trains everything and an objective of its own, with dropout, masks and averages."""
+    """Two stages: the first trains everything and an objective of its own, with dropout, masks and averages; the
+    second begins with a part anew."""
     data = {"tones": {"type": "folder", "path": str(folder)}}
     both = {"data": data, "seconds_per_batch": 3.0, "chunk_rows": 24, "log_every": 1, "save_every_steps": 3}
     return {
@@ -56,6 +57,7 @@ def recipe(folder: Path, **stage: Any) -> dict[str, Any]:
             {
                 "name": "tune",
                 "train": {"encoder": "full", "projector": "full", "language_model": "full"},
+                "renew": ["encoder.layers"],
                 "steps": 8,
                 "optimiser": {"lr": 3e-3, "warmup_steps": 2, "lr_scale": {"encoder": 0.5}},
                 "dtype": "bfloat16",

@@ -73,13 +73,12 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = Fals
 
 
 def _show_recipe(recipe: "Recipe") -> None:
-    from ossicle.models.folders import model_folder
-
     parts = parts_of_spec(recipe.model)
     print(f"{recipe.name}: a recipe of {len(recipe.stages)} stage(s), seed {recipe.seed}\n")
     if "base" in recipe.model:
-        print(f"goes on from {recipe.model['base']}, weights {recipe.model['weights'][:12]}")
-        _print_parts(parts, _spec_of(parts_of_folder(model_folder(recipe.model["base"]))[0]))
+        anew = " with another projector" if "projector" in recipe.model else ""
+        print(f"goes on from {recipe.model['base']}, weights {recipe.model['weights'][:12]}{anew}")
+        _print_parts(parts, _spec_of(parts_of_base(recipe.model)[0]))
     else:
         _print_parts(parts, recipe.model)
         if "id" not in recipe.model["language_model"]:
@@ -161,12 +160,11 @@ def parts_of_spec(model: Mapping[str, Any]) -> Parts:
     from ossicle.chat.tokenizer import TokenizerSpec
     from ossicle.encoders import encoders
     from ossicle.models.config import OssicleAudioConfig
-    from ossicle.models.folders import model_folder
     from ossicle.models.integrations import integrations, spec_of
     from ossicle.spec import build_options
 
     if "base" in model:
-        return parts_of_folder(model_folder(model["base"]))[1]
+        return parts_of_base(model)[1]
     cls, options = build_options(encoders, model["encoder"], "model.encoder")
     encoder = {"type": cls.type_name, **cls.resolve(options).model_dump(mode="json")}
     audio = OssicleAudioConfig(encoder=encoder, projector=dict(model["projector"]))
@@ -184,6 +182,18 @@ def parts_of_spec(model: Mapping[str, Any]) -> Parts:
         integrations, spec_of(model.get("integration", "prompt")), "model.integration"
     )
     return _on_meta(audio, text, {"type": integration_cls.type_name, **options.model_dump(mode="json")})
+
+
+def parts_of_base(model: Mapping[str, Any]) -> tuple[Any, Parts]:
+    """The configuration and parts of a trained model that a recipe goes on from."""
+    from ossicle.models.build import with_projector
+    from ossicle.models.folders import model_folder
+
+    config, parts = parts_of_folder(model_folder(model["base"]))
+    if model.get("projector") is None:
+        return config, parts
+    config = with_projector(config, model["projector"])
+    return config, _on_meta(config.audio_config, config.text_config, config.integration)
 
 
 def parts_of_folder(folder: Path) -> tuple[Any, Parts]:

@@ -1,7 +1,8 @@
 """``ossicle show --tokens``: a conversation as the ids that training, generation and serving all see."""
 
 import itertools
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ossicle.chat import Conversation
@@ -19,21 +20,20 @@ def show_model_tokens(ref: str) -> None:
     from ossicle.audio import Audio
     from ossicle.chat import Conversation, assistant, user
 
-    renderer = _renderer_of(ref)
+    renderer = _renderer_of({"base": ref})
     sound = Audio.from_samples(np.zeros(2 * 16_000, np.float32), 16_000, name="2 s of sound")
     print_tokens(renderer, Conversation.of(user(sound, "What is this sound?"), assistant("A dog barking.")))
 
 
-def _renderer_of(ref: str) -> "Renderer":
-    """As the model in a folder renders. Raises ModelError."""
+def _renderer_of(model: Mapping[str, Any]) -> "Renderer":
+    """As a trained model (``base``) renders. Raises ModelError."""
     from ossicle.chat.renderer import Renderer
-    from ossicle.commands.show import parts_of_folder, placeholders
+    from ossicle.commands.show import parts_of_base, placeholders
     from ossicle.models.build import read_tokenizer
     from ossicle.models.folders import model_folder
 
-    folder = model_folder(ref)
-    config, parts = parts_of_folder(folder)
-    tokenizer = read_tokenizer(folder)
+    config, parts = parts_of_base(model)
+    tokenizer = read_tokenizer(model_folder(model["base"]))
     token = tokenizer.convert_ids_to_tokens(config.audio_token_id)
     return Renderer(tokenizer, placeholders(parts), audio_token=token, around=config.audio_around)
 
@@ -45,7 +45,7 @@ def show_recipe_tokens(recipe: "Recipe") -> None:
 
     stage = recipe.stages[0]
     mixture = make_mixture(stage.data, f"stages.{stage.name}.data", seed=key_of(recipe.seed, stage.name))
-    renderer = _renderer_of(recipe.model["base"]) if "base" in recipe.model else _renderer_of_parts(recipe, mixture)
+    renderer = _renderer_of(recipe.model) if "base" in recipe.model else _renderer_of_parts(recipe, mixture)
     print_tokens(renderer, mixture.rows(mixture.place(0))[0])
 
 

@@ -1,5 +1,6 @@
 """``ossicle train`` and ``ossicle scenes``."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,20 @@ def run(
     if tiny:
         print(f"{given.name} fits together: every stage trained its parts, and the model in {model} was saved.")
         return
+    print_evaluation(out / "evaluation.json")
     print(f'{model}\nAsk it: ossicle ask FILE "What is this sound?" --model {out}')
+
+
+def print_evaluation(file: Path) -> None:
+    """One line for each set of rows that was held out, if any was."""
+    if not file.is_file():
+        return
+    for name, found in json.loads(file.read_text(encoding="utf-8")).items():
+        exact, low, high = found["exact"]
+        print(
+            f"{name}: exact {exact:.3f} [{low:.3f}, {high:.3f}] of {found['rows']} rows held out, "
+            f"loss {found['loss'][0]:.3f}, with the sound of another {found['loss_swapped'][0]:.3f}"
+        )
 
 
 def write(out: Path, first: int, number: int, overrides: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ class BaseSpec(BaseModel):
     """A model's name (``tiny``), its folder, or the folder of a finished training run."""
     weights: str | None = None
     """SHA-256 of its weights; a recipe that is run writes it down, so that it says from what it began."""
+    projector: dict[str, Any] | None = None
+    """Another projector in place of its own, as yet untrained."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,10 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
         ModelError: pretrained weights cannot be loaded.
     """
     if "base" in spec:
-        bundle = load_bundle(base_folder(BaseSpec.model_validate(dict(spec))))
+        base = BaseSpec.model_validate(dict(spec))
+        bundle = load_bundle(base_folder(base))
+        if base.projector is not None:
+            bundle = _with_projector(bundle, base.projector)
         bundle.model.train()
         return bundle
     parsed = ModelSpec.model_validate(dict(spec))
@@ -175,6 +181,30 @@ def base_folder(spec: BaseSpec) -> Path:
             "give the folder of those, or leave model.weights out."
         )
     return folder
+
+
+def with_projector(config: OssicleConfig, given: Mapping[str, Any]) -> OssicleConfig:
+    """A model's configuration with another projector. Raises SpecError for one that does not go with its encoder."""
+    cls, options = build_options(projectors, given, "model.projector")
+    changed = deepcopy(config)
+    changed.audio_config.projector = {"type": cls.type_name, **options.model_dump(mode="json")}
+    changed.published = None
+    with torch.device("meta"):
+        build_audio(changed.audio_config, changed.text_config.hidden_size)
+    return changed
+
+
+def _with_projector(bundle: Bundle, given: Mapping[str, Any]) -> Bundle:
+    model = bundle.model
+    config = with_projector(model.config, given)
+    cls, options = build_options(projectors, given, "model.projector")
+    projector = cls.of(options, model.model.audio_tower.dims, config.text_config.hidden_size)
+    for module in projector.modules():
+        model._init_weights(module)
+    projector.meet(model.get_input_embeddings().weight)
+    model.config = model.model.config = config
+    model.model.multi_modal_projector = projector.to(model.device, model.dtype)
+    return _bundle(model, bundle.tokenizer)
 
 
 def _resolve_integration(spec: ModelSpec) -> str | dict[str, Any]:

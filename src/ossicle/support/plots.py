@@ -17,9 +17,9 @@ from ossicle.support.files import atomic_write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK, _QUIET_INK, _GRID = "#1b1f2a", "#6b7280", "#e5e7eb"
+INK, QUIET_INK, GRID = "#1b1f2a", "#6b7280", "#e5e7eb"
 _SHADES = ("#ffffff", "#dfe5ee", "#9fb1ca", "#4f6a94", "#16244a")  # paper to ink, even in lightness
-_COLOURS = (
+COLOURS = (
     "#d1495b",
     "#00798c",
     "#e09f1f",
@@ -77,7 +77,7 @@ def plot_events(
     power_FM = np.asarray(log_mel_FM, dtype=np.float32)
     duration_s = max(len(power_FM) * hop_s, hop_s)
     labels = tuple(dict.fromkeys(event.label for event in sorted(events, key=lambda e: (e.start_s, e.end_s))))
-    colours = {label: _COLOURS[i % len(_COLOURS)] for i, label in enumerate(labels)}
+    colours = {label: COLOURS[i % len(COLOURS)] for i, label in enumerate(labels)}
     rows_in = _ROW_IN * max(1, len(labels)) + 0.1
     figure = Figure(figsize=(_WIDTH_IN, _SPECTROGRAM_IN + rows_in + 1.0), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
@@ -90,7 +90,7 @@ def plot_events(
     _draw_rows(below, events, labels, colours)
     if title:
         above.set_title(
-            _shortened(title, 90), loc="left", color=_INK, fontsize=12, fontweight="bold", pad=10, parse_math=False
+            _shortened(title, 90), loc="left", color=INK, fontsize=12, fontweight="bold", pad=10, parse_math=False
         )
     suffix = os.path.splitext(os.fspath(path))[1].lstrip(".") or "png"
     with atomic_write(path) as temporary:
@@ -113,22 +113,22 @@ def _draw_spectrogram(axes: Axes, power_FM: np.ndarray, duration_s: float, bands
         vmax=loudest,
     )
     if bands_hz is None:
-        axes.set_ylabel("mel band", color=_QUIET_INK, fontsize=9)
+        axes.set_ylabel("mel band", color=QUIET_INK, fontsize=9)
     else:
         ticks_hz = [
             hz for hz in (125, 250, 500, 1000, 2000, 4000, 8000, 16000) if bands_hz[0] <= hz <= bands_hz[-1] * 1.1
         ]
         axes.set_yticks(np.interp(ticks_hz, bands_hz, np.arange(len(bands_hz))), [f"{hz / 1000:g}" for hz in ticks_hz])
-        axes.set_ylabel("frequency (kHz)", color=_QUIET_INK, fontsize=9)
-    axes.tick_params(colors=_QUIET_INK, labelsize=9, length=3, bottom=False)
-    axes.spines[:].set_color(_GRID)
+        axes.set_ylabel("frequency (kHz)", color=QUIET_INK, fontsize=9)
+    axes.tick_params(colors=QUIET_INK, labelsize=9, length=3, bottom=False)
+    axes.spines[:].set_color(GRID)
 
 
 def _draw_rows(axes: Axes, events: Sequence[Event], labels: Sequence[str], colours: dict[str, str]) -> None:
     """One row per label, named at its left in its colour: names never overlap, nor do they hide the sound."""
     seconds_per_inch = axes.get_xlim()[1] / (0.8 * _WIDTH_IN)
     for row, label in enumerate(labels):
-        axes.axhline(row, color=_GRID, linewidth=0.8, zorder=0)
+        axes.axhline(row, color=GRID, linewidth=0.8, zorder=0)
         for event in events:
             if event.label == label:
                 width_s = max(event.end_s - event.start_s, 0.02 * seconds_per_inch)  # an instant is still seen
@@ -149,7 +149,7 @@ def _draw_rows(axes: Axes, events: Sequence[Event], labels: Sequence[str], colou
         text.set_color(colours[label])
     if not labels:
         axes.grid(False)
-        axes.text(0.5, 0.5, "nothing heard", transform=axes.transAxes, ha="center", va="center", color=_QUIET_INK)
+        axes.text(0.5, 0.5, "nothing heard", transform=axes.transAxes, ha="center", va="center", color=QUIET_INK)
     axes.tick_params(axis="y", length=0)
     axes.spines[:].set_visible(False)
 
@@ -165,9 +165,9 @@ def _draw_seconds(axes: Axes, duration_s: float) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda s, _: f"{int(s) // 60}:{int(s) % 60:02d}"))
     else:
         axes.xaxis.set_major_locator(MaxNLocator(12, steps=[1, 2, 5, 10]))
-    axes.set_xlabel("time (min:s)" if in_minutes else "time (s)", color=_QUIET_INK, fontsize=9)
-    axes.tick_params(axis="x", colors=_QUIET_INK, labelsize=9, length=3)
-    axes.grid(axis="x", color=_GRID, linewidth=0.8)
+    axes.set_xlabel("time (min:s)" if in_minutes else "time (s)", color=QUIET_INK, fontsize=9)
+    axes.tick_params(axis="x", colors=QUIET_INK, labelsize=9, length=3)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
 
 

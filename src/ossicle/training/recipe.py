@@ -55,6 +55,9 @@ class Stage(Spec):
     train: dict[Part, Literal["frozen", "full"] | Lora]
     """``full``, ``frozen`` or ``{lora: {rank: 16}}``. Parts that are not named are frozen. Adapters are merged when the
     stage ends, and kept in peft's layout beside the checkpoints."""
+    renew: tuple[str, ...] = ()
+    """``encoder``, ``projector`` or modules within them (``encoder.layers``) whose weights begin anew, at random, with
+    this stage: later layers that are learnt a second time generalise better from few recordings."""
     data: dict[str, dict[str, Any]]
     """Sources by a name of your own: ``{type, weight, ...options}``."""
     objective: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"type": "next_token"})
@@ -97,8 +100,17 @@ class Stage(Spec):
         return [(item.get("weight", 1.0), {k: v for k, v in item.items() if k != "weight"}) for item in given]
 
 
+class HeldOut(Spec):
+    """Rows that no stage trains on."""
+
+    data: dict[str, Any]
+    """One source: ``{type, ...options}``."""
+    rows: int = Field(default=200, ge=2)
+    """Most conversations; of a source that has more, some by chance, always the same."""
+
+
 class Recipe(Spec):
-    """A model and the stages that train it."""
+    """A model, the stages that train it, and what measures it."""
 
     name: str = "model"
     seed: int = 0
@@ -106,6 +118,8 @@ class Recipe(Spec):
     """Encoder, projector, language model: see ``ossicle.models.ModelSpec``; or ``{base: tiny}``, a trained model to go
     on from."""
     stages: tuple[Stage, ...] = Field(min_length=1)
+    evaluate: dict[str, HeldOut] = Field(default_factory=dict)
+    """What the trained model makes of these, by a name of your own, is written to ``evaluation.json`` beside it."""
 
     @field_validator("stages")
     @classmethod

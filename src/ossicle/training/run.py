@@ -1,6 +1,7 @@
 """A recipe → a trained model folder, resumable at any instant."""
 
 import hashlib
+import json
 import os
 import signal
 import threading
@@ -27,7 +28,7 @@ from ossicle.models.build import BaseSpec, base_folder
 from ossicle.models.folders import weights_of
 from ossicle.projectors import projectors
 from ossicle.registry import Registry
-from ossicle.spec import build_options, dump_yaml, first_difference, read_yaml, validate
+from ossicle.spec import build_options, dump_yaml, first_difference, validate
 from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.files import atomic_write, recover_folder
 from ossicle.support.progress import progress
@@ -40,11 +41,13 @@ from ossicle.training.checkpoint import (
     save_checkpoint,
     tensors_of,
 )
+from ossicle.training.held_out import measure, rows_of, source_of
 from ossicle.training.journal import Journal
 from ossicle.training.loop import Objectives, StageRun, run_stage
 from ossicle.training.lora import attach, merge, save_adapters
 from ossicle.training.objectives import objectives
 from ossicle.training.recipe import Recipe, Stage, load_recipe
+from ossicle.training.renew import check_renewed, renew
 
 _MAY_DIFFER = ("save_every_steps", "save_every_s")
 
@@ -61,9 +64,10 @@ def train(
 ) -> Path:
     """Train, or continue, a recipe.
 
-    ``out`` holds ``recipe.yaml`` (resolved), ``metrics.jsonl``, ``checkpoints/`` and in the end ``model/``. The same
-    call continues an interrupted run; on one machine, with the same number of threads, its losses are then those of a
-    run that was never interrupted, to the last bit. A finished run returns at once.
+    ``out`` holds ``recipe.yaml`` (resolved), ``metrics.jsonl``, ``checkpoints/`` and in the end ``model/``; beside it
+    ``evaluation.json``, where the recipe holds rows out (see :func:`~ossicle.training.held_out.measure`). The same call
+    continues an interrupted run; on one machine, with the same number of threads, its losses are then those of a run
+    that was never interrupted, to the last bit. A finished run returns at once.
 
     Args:
         recipe: a recipe, its YAML file or its content.
@@ -86,6 +90,7 @@ def train(
     out = Path(out)
     finished = out / "model"
     mixtures = [_mixture(recipe, stage) for stage in recipe.stages]
+    held_out = {name: source_of(held, name) for name, held in recipe.evaluate.items()}
     with _writing(out), _claimed(out, recipe), _deterministic(), _stop_signals() as stopping:
         recover_folder(finished)
         if finished.is_dir():
@@ -96,10 +101,23 @@ def train(
         bundle = build(recipe.model, (text for mixture in mixtures for text in mixture.texts()))
         bundle.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         _Run(recipe, out, bundle, mixtures, _workers(workers), stopping, quiet).go()
+        if recipe.evaluate:
+            measured = {n: rows_of(held_out[n], held.rows, n) for n, held in recipe.evaluate.items()}
+            _evaluate(bundle, measured, out / "evaluation.json", quiet)
         files = {"recipe.yaml": recipe.to_yaml(), **({"README.md": card} if card else {})}
         bundle.model.eval().requires_grad_(True)
         save(bundle, finished, files=files)
     return finished
+
+
+def _evaluate(bundle: Bundle, measured: Mapping[str, Sequence[Conversation]], file: Path, quiet: bool) -> None:
+    """Write what the trained model makes of the rows held out."""
+    bundle.model.eval()
+    with progress(sum(map(len, measured.values())), "rows", "evaluate", quiet=quiet) as bar:
+        found = {name: measure(bundle, chats, bar) for name, chats in measured.items()}
+    with atomic_write(file) as temporary:
+        lines = [f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in found.items()]
+        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 @dataclass
@@ -118,9 +136,13 @@ class _Run:
         state, tensors = self._resume()
         journal = Journal(self.out / "metrics.jsonl", state.metrics_bytes)
         total = sum(stage.steps for stage in self.recipe.stages)
+        for stage in self.recipe.stages:
+            check_renewed(self.bundle.model, stage.renew, f"stages.{stage.name}.renew")
         with progress(total, "steps", self.recipe.name, start=state.total_steps, quiet=self.quiet) as bar:
             while state.stage < len(self.recipe.stages):
                 if not state.step:
+                    stage = self.recipe.stages[state.stage]
+                    renew(self.bundle.model, stage.renew, key_of(self.recipe.seed, stage.name, "renew"))
                     self._attach(state)
                 run = self._stage_run(state)
                 if state.step:
@@ -213,19 +235,26 @@ def resolve(recipe: Recipe) -> Recipe:
         wanted = [_resolved(objectives, mapping, f"{where}.objective") for mapping in given]
         objective = wanted if isinstance(stage.objective, list) else wanted[0]
         stages.append(stage.model_copy(update={"data": data, "objective": objective}))
-    return recipe.model_copy(update={"model": model, "stages": tuple(stages)})
+    evaluate = {
+        name: held.model_copy(update={"data": _resolved(sources, held.data, f"evaluate.{name}.data")})
+        for name, held in recipe.evaluate.items()
+    }
+    return recipe.model_copy(update={"model": model, "stages": tuple(stages), "evaluate": evaluate})
 
 
 def _resolved_model(given: Mapping[str, Any]) -> dict[str, Any]:
     if "base" in given:
         if others := sorted(given.keys() - BaseSpec.model_fields):
             raise SpecError(
-                f"model: base takes a whole model, so {', '.join(others)} must go; "
+                f"model: base takes a whole model, so {', '.join(others)} must go (another projector may stay); "
                 f"on the command line: 'model={{base: {given['base']}}}'."
             )
         base = validate(BaseSpec, given, "model")
         folder = base_folder(base)
-        return base.model_copy(update={"weights": base.weights or weights_of(folder)}).model_dump(mode="json")
+        model = {**base.model_dump(mode="json"), "weights": base.weights or weights_of(folder)}
+        if base.projector is None:
+            return {name: value for name, value in model.items() if name != "projector"}
+        return {**model, "projector": _resolved(projectors, base.projector, "model.projector")}
     model = validate(ModelSpec, given, "model").model_dump(mode="json")
     for part, registry in (("encoder", encoders), ("projector", projectors)):
         model[part] = _resolved(registry, model[part], f"model.{part}")
@@ -290,7 +319,7 @@ def _claimed(out: Path, recipe: Recipe) -> Iterator[None]:
         if not file.exists():
             with atomic_write(file) as temporary:
                 temporary.write_text(recipe.to_yaml(), encoding="utf-8")
-        elif found := first_difference(_comparable(read_yaml(file)), _comparable(recipe.to_mapping())):
+        elif found := first_difference(_comparable(load_recipe(file).to_mapping()), _comparable(recipe.to_mapping())):
             key, old, new = found
             was, now = dump_yaml(old, one_line=True), dump_yaml(new, one_line=True)
             raise SpecError(

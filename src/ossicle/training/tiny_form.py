@@ -33,7 +33,8 @@ DATA: Mapping[str, Any] = {
 
 
 def tiny_form(recipe: Recipe) -> Recipe:
-    """Each component as its own ``tiny()`` is, pretrained weights left out; every stage takes two steps.
+    """Each component as its own ``tiny()`` is, pretrained weights left out; every stage takes two steps; two rows
+    are held out.
 
     Kept are the types of the components and how they are nested, what each stage trains and how, its objectives and
     its optimiser. A recipe that goes on from a trained model (``base``) keeps that.
@@ -42,7 +43,9 @@ def tiny_form(recipe: Recipe) -> Recipe:
         RegistryError: an unknown component; the nearest is named.
     """
     model = recipe.model if "base" in recipe.model else _model(recipe.model)
-    return load_recipe({**recipe.to_mapping(), "model": model, "stages": [_stage(stage) for stage in recipe.stages]})
+    measured = {name: {"data": dict(DATA), "rows": 2} for name in recipe.evaluate}
+    stages = [_stage(stage) for stage in recipe.stages]
+    return load_recipe({**recipe.to_mapping(), "model": model, "stages": stages, "evaluate": measured})
 
 
 def _model(model: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""Lines with their spread: what is gained against what it costs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ossicle.support.extras import require
+from ossicle.support.files import atomic_write
+from ossicle.support.plots import COLOURS, GRID, INK, QUIET_INK
+
+_MARKERS = "osD^vPX<>*"
+_PANEL_IN = (5.2, 4.2)
+
+
+class Spread(NamedTuple):
+    """A point of a line: where it stands, its mean, and the lowest and highest that were seen."""
+
+    x: float
+    mean: float
+    low: float
+    high: float
+
+
+class Panel(NamedTuple):
+    """One pair of axes. ``lines``: points by name."""
+
+    x_label: str
+    y_label: str
+    lines: Mapping[str, Sequence[Spread]]
+    is_log: bool = False
+    """Whether x grows by factors."""
+
+
+def plot_panels(panels: Sequence[Panel], path: str | os.PathLike[str], title: str = "") -> None:
+    """Draw panels side by side; a line has one colour and marker in all of them, and its name once.
+
+    Args:
+        panels: from left to right.
+        path: where to write; the suffix is the format (png, svg, pdf).
+        title: above all.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OSError: the file cannot be written.
+    """
+    require("matplotlib", extra="plots")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    width, height = _PANEL_IN
+    figure = Figure(figsize=(width * len(panels) + 1.6, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    names = tuple(dict.fromkeys(name for panel in panels for name in panel.lines))
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        if panel.is_log:
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(sorted({round(point.x, 3) for line in panel.lines.values() for point in line}))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        for name, points in panel.lines.items():
+            look = {"color": COLOURS[names.index(name) % len(COLOURS)], "label": name}
+            ordered = sorted(points)
+            means = [point.mean for point in ordered]
+            errors = ([p.mean - p.low for p in ordered], [p.high - p.mean for p in ordered])
+            marker = _MARKERS[names.index(name) % len(_MARKERS)]
+            axes.errorbar(
+                [p.x for p in ordered], means, errors, marker=marker, markersize=6, capsize=3, linewidth=1.6, **look
+            )
+        axes.set_xlabel(panel.x_label, color=QUIET_INK, fontsize=9)
+        axes.set_ylabel(panel.y_label, color=QUIET_INK, fontsize=9)
+        axes.tick_params(colors=QUIET_INK, labelsize=9, length=3)
+        axes.grid(color=GRID, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[:].set_color(GRID)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9, labelcolor=INK)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12, fontweight="bold")
+    suffix = os.path.splitext(os.fspath(path))[1].lstrip(".") or "png"
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=150, format=suffix)
