@@ -33,7 +33,11 @@ def sound(seconds: float, seed: int = 0) -> Audio:
     return Audio.from_samples(x * 0.1, 16_000)
 
 
-INTEGRATIONS = {"prompt": "prompt", "cross_attention": {"type": "cross_attention", "heads": 2, "head_dim": 8}}
+INTEGRATIONS = {
+    "prompt": "prompt",
+    "cross_attention": {"type": "cross_attention", "heads": 2, "head_dim": 8},
+    "task_aware": {"type": "task_aware", "experts": 2, "hidden": 16},
+}
 
 
 @pytest.fixture(scope="module", params=INTEGRATIONS)

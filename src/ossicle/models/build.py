@@ -149,11 +149,12 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
     else:
         pretrained, tokenizer = None, train_tokenizer(texts, parsed.tokenizer)
         text_config = _text_config(parsed.language_model, len(tokenizer), tokenizer)
+    audio_token_id = tokenizer.convert_tokens_to_ids(AUDIO)
     config = OssicleConfig(
         audio_config=audio,
         text_config=text_config,
-        audio_token_id=tokenizer.convert_tokens_to_ids(AUDIO),
-        integration=_resolve_integration(parsed),
+        audio_token_id=audio_token_id,
+        integration=_resolve_integration(parsed, tokenizer, audio_token_id),
         clock=parsed.clock,
         format_version=FORMAT_VERSION,
         tie_word_embeddings=bool(getattr(text_config, "tie_word_embeddings", True)),
@@ -207,10 +208,12 @@ def _with_projector(bundle: Bundle, given: Mapping[str, Any]) -> Bundle:
     return _bundle(model, bundle.tokenizer)
 
 
-def _resolve_integration(spec: ModelSpec) -> str | dict[str, Any]:
+def _resolve_integration(
+    spec: ModelSpec, tokenizer: PreTrainedTokenizerBase, audio_token_id: int
+) -> str | dict[str, Any]:
     """With its options written out; the plain prompt has none."""
     cls, options = build_options(integrations, spec_of(spec.integration), "model.integration")
-    written = options.model_dump(mode="json")
+    written = cls.resolve(options, tokenizer, audio_token_id).model_dump(mode="json")
     return {"type": cls.type_name, **written} if written else cls.type_name
 
 

@@ -30,7 +30,7 @@ VALUES = 16
 
 
 class Slot(NamedTuple):
-    """Where a recording stands in a row."""
+    """Where a recording stands in a row, and what cannot be read apart from it."""
 
     start: int
     end: int
@@ -54,7 +54,8 @@ class Told(NamedTuple):
             width = model.model.integration.placeholders(num_tokens)
             start = at[used] if used < len(at) else len(ids)
             keys = [window.key for window, of in zip(row.windows, row.recordings, strict=True) if of == number]
-            slots.append(Slot(start, start + width, "\n".join(keys)))
+            span = model.model.integration.stretch(ids, start, start + width)
+            slots.append(Slot(*span, "\n".join(keys)))
             used += width
         return cls(ids, tuple(slots))
 

@@ -7,9 +7,10 @@ import abc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import numpy as np
 from pydantic import BaseModel
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ossicle.encoders.base import Frames, Options
 from ossicle.registry import Registry
@@ -47,6 +48,15 @@ class Integration(nn.Module, abc.ABC):
     """Whether every token looks at the recordings anew: then all are needed to go on with a conversation, and what
     precedes the first one depends on it."""
 
+    asks: ClassVar[bool] = False
+    """Whether what is heard depends on what is asked in the same turn: then questions about a recording do not share
+    its tokens."""
+
+    @classmethod
+    def resolve(cls, options: BaseModel, tokenizer: PreTrainedTokenizerBase, audio_token_id: int) -> BaseModel:
+        """Options completed by what only the tokenizer knows. Raises SpecError if it does not suit."""
+        return options
+
     @classmethod
     def tiny_options(cls) -> dict[str, Any]:
         """What to change of its options for a tiny language model."""
@@ -60,6 +70,10 @@ class Integration(nn.Module, abc.ABC):
     @abc.abstractmethod
     def placeholders(num_tokens: int) -> int:
         """How many audio ids stand in a row for a recording of ``num_tokens``."""
+
+    def stretch(self, ids: np.ndarray, start: int, end: int) -> tuple[int, int]:
+        """The tokens that are read together with a recording's, which stand from ``start`` to ``end`` (excluded)."""
+        return start, end
 
     def install(self, model: "OssicleModel") -> None:
         """Take a place in the model; called once, when it is made.

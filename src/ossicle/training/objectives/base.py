@@ -51,7 +51,8 @@ class Seen:
     @cached_property
     def packed(self) -> Packed:
         """The rows, those about one recording joined."""
-        return pack(self.batch, pad_id=self.pad_id, shared=takes_any_mask(self.model.model.language_model))
+        shared = takes_any_mask(self.model.model.language_model) and not self.model.model.integration.asks
+        return pack(self.batch, pad_id=self.pad_id, shared=shared)
 
     @cached_property
     def hidden_ND(self) -> Tensor:  # noqa: N802
