@@ -27,6 +27,7 @@ MODULES = {
     "ossicle.synthesis": "Scenes",
     "ossicle.training": "Training",
     "ossicle.training.sweep": "Sweeps",
+    "ossicle.training.doctor": "Doctor",
     "ossicle.registry": "Registry",
     "ossicle.spec": "Specs",
     "ossicle.support.errors": "Errors",

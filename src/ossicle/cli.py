@@ -171,6 +171,28 @@ def train(
 
 
 @app.command()
+def doctor(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY.KEY=VALUE]...", help="Change the recipe.", show_default=False)
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Most rows that are read of each source.")] = 500,
+    steps: Annotated[int, typer.Option(min=0, help="Learn one batch for so many steps; 0 does not try.")] = 60,
+    device: Annotated[str | None, typer.Option(show_default=False, help="Default: cuda where there is one.")] = None,
+    tiny: Annotated[bool, typer.Option("--tiny", help="The recipe with tiny parts, on made sounds.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Before an hour is spent: what in a recipe's data, rows, settings, memory or learning goes wrong, and its mend.
+
+    Exit code 1 where there is a fault.
+    """
+    from ossicle.commands.doctor import run
+
+    if not run(recipe, overrides or [], rows=rows, steps=steps, device=device, tiny=tiny, as_json=json):
+        raise typer.Exit(1)
+
+
+@app.command()
 def sweep(
     file: Annotated[Path, typer.Argument(metavar="SWEEP", help="A YAML file: a recipe, and what is varied in it.")],
     out: Annotated[Path, typer.Option(help="Folder of all runs; the same command continues them.")],

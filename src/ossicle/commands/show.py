@@ -3,35 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from ossicle.support.errors import ModelError, SpecError
-from ossicle.support.hub import reason
+from ossicle.support.errors import SpecError
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from ossicle.encoders import Encoder
-    from ossicle.models.build import Placeholders
-    from ossicle.models.integrations import Integration
-    from ossicle.projectors.base import Projector
+    from ossicle.models.parts import Parts
     from ossicle.training import Recipe
 
 _PROBE_S = 10.0
-
-
-class Parts(NamedTuple):
-    """The parts of a model on the meta device: shapes without weights."""
-
-    encoder: "Encoder"
-    projector: "Projector"
-    integration: "Integration"
-    language_model: "nn.Module"
-    text_config: Any
-
-    def counts(self) -> dict[str, int]:
-        """Parameters of each; tied ones once."""
-        return {name: sum(p.numel() for p in getattr(self, name).parameters()) for name in self._fields[:4]}
 
 
 def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = False) -> None:
@@ -73,6 +53,8 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = Fals
 
 
 def _show_recipe(recipe: "Recipe") -> None:
+    from ossicle.models.parts import parts_of_base, parts_of_spec
+
     parts = parts_of_spec(recipe.model)
     print(f"{recipe.name}: a recipe of {len(recipe.stages)} stage(s), seed {recipe.seed}\n")
     if "base" in recipe.model:
@@ -86,7 +68,7 @@ def _show_recipe(recipe: "Recipe") -> None:
     _print_stages(recipe, parts)
 
 
-def _print_stages(recipe: "Recipe", parts: Parts) -> None:
+def _print_stages(recipe: "Recipe", parts: "Parts") -> None:
     from ossicle.training.lora import adapter_size
 
     counts = parts.counts()
@@ -115,6 +97,7 @@ def _print_stages(recipe: "Recipe", parts: Parts) -> None:
 def _show_model(ref: str) -> None:
     from ossicle.commands.answering import about
     from ossicle.models.folders import model_folder
+    from ossicle.models.parts import parts_of_folder
 
     folder = model_folder(ref)
     config, parts = parts_of_folder(folder)
@@ -153,89 +136,7 @@ def show_models() -> None:
         print("no model is inside this copy of the package")
 
 
-def parts_of_spec(model: Mapping[str, Any]) -> Parts:
-    """The parts of a recipe's ``model``. Raises SpecError, ModelError."""
-    from transformers import AutoConfig
-
-    from ossicle.chat.tokenizer import TokenizerSpec
-    from ossicle.encoders import encoders
-    from ossicle.models.config import OssicleAudioConfig
-    from ossicle.models.integrations import integrations, spec_of
-    from ossicle.spec import build_options
-
-    if "base" in model:
-        return parts_of_base(model)[1]
-    cls, options = build_options(encoders, model["encoder"], "model.encoder")
-    encoder = {"type": cls.type_name, **cls.resolve(options).model_dump(mode="json")}
-    audio = OssicleAudioConfig(encoder=encoder, projector=dict(model["projector"]))
-    given = dict(model["language_model"])
-    try:
-        if "id" in given:
-            text = AutoConfig.from_pretrained(given["id"], trust_remote_code=False)
-        else:
-            size = TokenizerSpec(**model.get("tokenizer", {})).vocab_size
-            text = AutoConfig.for_model(given.pop("type"), vocab_size=size, tie_word_embeddings=True, **given)
-    except (OSError, ValueError, KeyError) as error:
-        said = f"model.language_model {_plain(model['language_model'])} cannot be built: {reason(error)}"
-        raise SpecError(said) from None
-    integration_cls, options = build_options(
-        integrations, spec_of(model.get("integration", "prompt")), "model.integration"
-    )
-    return _on_meta(audio, text, {"type": integration_cls.type_name, **options.model_dump(mode="json")})
-
-
-def parts_of_base(model: Mapping[str, Any]) -> tuple[Any, Parts]:
-    """The configuration and parts of a trained model that a recipe goes on from."""
-    from ossicle.models.build import with_projector
-    from ossicle.models.folders import model_folder
-
-    config, parts = parts_of_folder(model_folder(model["base"]))
-    if model.get("projector") is None:
-        return config, parts
-    config = with_projector(config, model["projector"])
-    return config, _on_meta(config.audio_config, config.text_config, config.integration)
-
-
-def parts_of_folder(folder: Path) -> tuple[Any, Parts]:
-    """The configuration and parts of a model folder. Raises ModelError."""
-    from ossicle.models.config import OssicleConfig
-    from ossicle.models.published import LAYOUTS, read_config
-
-    file = folder / "config.json"
-    if not file.is_file():
-        raise ModelError(f"{folder} is not a model folder: it has no config.json.")
-    raw = json.loads(file.read_text(encoding="utf-8"))
-    if raw.get("model_type") in LAYOUTS:
-        config = read_config(folder)
-        return config, _on_meta(config.audio_config, config.text_config, config.integration)
-    if raw.get("model_type") != OssicleConfig.model_type:
-        raise ModelError(f"{folder} holds a {raw.get('model_type')!r} model, not one made by Ossicle.")
-    config = OssicleConfig.from_dict(raw)
-    return config, _on_meta(config.audio_config, config.text_config, config.integration)
-
-
-def _on_meta(audio: Any, text: Any, integration: Any) -> Parts:
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    from ossicle.models.integrations import made_of
-    from ossicle.models.lalm import build_audio
-
-    with torch.device("meta"):
-        encoder, projector = build_audio(audio, text.hidden_size)
-        language_model = AutoModelForCausalLM.from_config(text)
-        joint = made_of(integration, text)
-    return Parts(encoder, projector, joint, language_model, text)
-
-
-def placeholders(parts: Parts) -> "Placeholders":
-    """How many audio ids a recording takes in a row."""
-    from ossicle.models.build import Placeholders
-
-    return Placeholders(parts.encoder, parts.projector, parts.integration.type_name)
-
-
-def _print_parts(parts: Parts, spec: Mapping[str, Any]) -> None:
+def _print_parts(parts: "Parts", spec: Mapping[str, Any]) -> None:
     from ossicle.models.integrations import spec_of
 
     counts = parts.counts()

@@ -28,14 +28,14 @@ def show_model_tokens(ref: str) -> None:
 def _renderer_of(model: Mapping[str, Any]) -> "Renderer":
     """As a trained model (``base``) renders. Raises ModelError."""
     from ossicle.chat.renderer import Renderer
-    from ossicle.commands.show import parts_of_base, placeholders
     from ossicle.models.build import read_tokenizer
     from ossicle.models.folders import model_folder
+    from ossicle.models.parts import parts_of_base
 
     config, parts = parts_of_base(model)
     tokenizer = read_tokenizer(model_folder(model["base"]))
     token = tokenizer.convert_ids_to_tokens(config.audio_token_id)
-    return Renderer(tokenizer, placeholders(parts), audio_token=token, around=config.audio_around)
+    return Renderer(tokenizer, parts.placeholders(), audio_token=token, around=config.audio_around)
 
 
 def show_recipe_tokens(recipe: "Recipe") -> None:
@@ -55,7 +55,7 @@ def _renderer_of_parts(recipe: "Recipe", mixture: "Mixture") -> "Renderer":
     from ossicle.chat.renderer import Renderer
     from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
     from ossicle.commands.answering import note
-    from ossicle.commands.show import parts_of_spec, placeholders
+    from ossicle.models.parts import parts_of_spec
 
     if "id" in recipe.model["language_model"]:
         tokenizer = AutoTokenizer.from_pretrained(recipe.model["language_model"]["id"], trust_remote_code=False)
@@ -64,7 +64,7 @@ def _renderer_of_parts(recipe: "Recipe", mixture: "Mixture") -> "Renderer":
         texts = itertools.islice(mixture.texts(_TEXTS), _TEXTS)
         tokenizer = train_tokenizer(texts, TokenizerSpec(**recipe.model.get("tokenizer", {})))
         note(f"the tokenizer of this picture is made from up to {_TEXTS:,} texts; that of the run from all.")
-    return Renderer(tokenizer, placeholders(parts_of_spec(recipe.model)))
+    return Renderer(tokenizer, parts_of_spec(recipe.model).placeholders())
 
 
 def print_tokens(renderer: "Renderer", chat: "Conversation") -> None:

@@ -191,7 +191,7 @@ class _Run:
     def _stage_run(self, state: State) -> StageRun:
         stage = self.recipe.stages[state.stage]
         torch.manual_seed(key_of(self.recipe.seed, stage.name, "objective"))
-        built = [(weight, cls(options, self.bundle)) for weight, cls, options in _objective_options(stage)]
+        built = [(weight, cls(options, self.bundle)) for weight, cls, options in objective_options(stage)]
         model = self.bundle.model
         device = next(model.parameters()).device
         plan = BatchPlan(self.mixtures[state.stage], stage.seconds_per_batch, stage.rows_per_batch, stage.chunk_rows)
@@ -272,7 +272,7 @@ def _mixture(recipe: Recipe, stage: Stage) -> Mixture:
     return make_mixture(stage.data, f"stages.{stage.name}.data", seed=key_of(recipe.seed, stage.name))
 
 
-def _objective_options(stage: Stage) -> list[tuple[float, type[Any], Any]]:
+def objective_options(stage: Stage) -> list[tuple[float, type[Any], Any]]:
     """Weight, class and options of each objective; SpecError before anything is built."""
     where = f"stages.{stage.name}.objective"
     return [(weight, *build_options(objectives, mapping, where)) for weight, mapping in stage.objectives()]
