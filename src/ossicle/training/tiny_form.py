@@ -9,6 +9,7 @@ from typing import Any
 from ossicle.encoders import encoders
 from ossicle.models.integrations import integrations, spec_of
 from ossicle.projectors import projectors
+from ossicle.training.objectives import objectives
 from ossicle.training.recipe import Recipe, Stage, load_recipe
 
 STEPS = 2
@@ -76,4 +77,6 @@ def _encoder(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _stage(stage: Stage) -> dict[str, Any]:
     written = stage.to_mapping()
     written["optimiser"]["warmup_steps"] = 0
-    return {**written, "data": {"scenes": dict(DATA)}, "steps": STEPS, "seconds_per_batch": 6.0, "augment": None}
+    needed = [objectives.get(spec["type"]).scenes for _, spec in stage.objectives()]
+    data = {key: value for options in (DATA, *needed) for key, value in options.items()}
+    return {**written, "data": {"scenes": data}, "steps": STEPS, "seconds_per_batch": 6.0, "augment": None}

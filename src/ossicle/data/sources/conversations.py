@@ -5,13 +5,15 @@
                   {"role": "assistant", "content": "A door closes."}],
      "meta": {"id": "door-1"}}
 
-``content`` may be plain text; paths are relative to the JSONL file; ``start`` and ``end`` are seconds.
+``content`` may be plain text; paths are relative to the JSONL file; ``start`` and ``end`` are seconds. A row may also
+hold ``"rejected": "A bell."``, a worse reply than the last one, for the objective ``dpo``.
 """
 
 import json
 import os
 from array import array
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -63,15 +65,15 @@ class Conversations:
         self._seconds: dict[int, float] = {}
 
     def rows(self, index: int) -> tuple[Conversation, ...]:
-        """The one conversation of row ``index``."""
+        """The conversation of row ``index``; and, where the row rejects a reply, that with it."""
         with self._path.open("rb") as file:
             file.seek(self._offsets[index])
-            return (read_row(file.readline(), f"{self._path}, line {self._lines[index]}", self._path.parent),)
+            return read_rows(file.readline(), f"{self._path}, line {self._lines[index]}", self._path.parent)
 
     def seconds(self, index: int) -> float:
         """Seconds of audio in the row, from the headers."""
         if index not in self._seconds:
-            (chat,) = self.rows(index)
+            chat = self.rows(index)[0]
             try:
                 self._seconds[index] = float(sum(audio.duration_s for audio in dict.fromkeys(chat.audios)))
             except OssicleError as error:
@@ -93,10 +95,21 @@ def read_row(line: str | bytes, where: str, folder: Path) -> Conversation:
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list) or not messages:
         raise DataError(f'{where}: expected an object with a list of "messages".')
-    unknown = set(row) - {"messages", "meta"}
+    unknown = set(row) - {"messages", "meta", "rejected"}
     if unknown:
         raise DataError(f"{where}: unknown key {min(unknown)!r}; put what is not a message under 'meta'.")
     return Conversation(tuple(_message(message, where, folder) for message in messages), row.get("meta") or {})
+
+
+def read_rows(line: str | bytes, where: str, folder: Path) -> tuple[Conversation, ...]:
+    """One JSON row as :func:`read_row` reads it; a row that rejects a reply as the two halves of a pair."""
+    chat = read_row(line, where, folder)
+    rejected = json.loads(line).get("rejected")
+    if rejected is None:
+        return (chat,)
+    if chat.prompt is chat or not isinstance(rejected, str) or not rejected.strip():
+        raise DataError(f'{where}: "rejected" is the text of a worse reply than the last message, an assistant\'s.')
+    return preference(chat, rejected, where)
 
 
 def _message(message: Any, where: str, folder: Path) -> Message:
@@ -124,6 +137,13 @@ def _part(part: Any, where: str, folder: Path) -> Part:
         return audio if start is None and end is None else audio.clip(start or 0.0, end)
     except (OssicleError, TypeError, ValueError) as error:
         raise DataError(f"{where}: {error}") from None
+
+
+def preference(chat: Conversation, rejected: str, pair: str) -> tuple[Conversation, Conversation]:
+    """The two halves of a preference: ``chat``, and the same with the reply ``rejected``, marked by ``pair``."""
+    chosen = replace(chat, meta={**chat.meta, "pair": pair, "chosen": True})
+    other = chat.prompt.with_reply(rejected)
+    return chosen, replace(other, meta={**chat.meta, "pair": pair, "chosen": False})
 
 
 def write_conversations(path: str | Path, rows: Iterable[Conversation]) -> int:

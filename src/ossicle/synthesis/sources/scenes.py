@@ -14,7 +14,7 @@ from ossicle.chat import Conversation, assistant, user
 from ossicle.data.keys import key_of
 from ossicle.data.paths import expand
 from ossicle.data.source import sources
-from ossicle.data.sources.conversations import write_conversations
+from ossicle.data.sources.conversations import preference, write_conversations
 from ossicle.spec import Spec
 from ossicle.support.errors import DataError, OssicleError
 from ossicle.support.files import atomic_write
@@ -63,6 +63,8 @@ class Scenes:
         """Families of questions and their odds; null is all at their usual odds."""
         pairs: float = Field(0.12, ge=0, le=1)
         """Share of rows with a second recording, for questions over two."""
+        preferences: bool = False
+        """Only closed questions, each with its answer and a false one of its choices, for the objective ``dpo``."""
         phrasing: Literal["train", "test"] = "train"
         typos: float = Field(0.1, ge=0, le=1)
         """Share of questions worded as a careless typist would; never with ``phrasing: test``."""
@@ -137,7 +139,11 @@ class Scenes:
     def about(self, index: int, audios: tuple[Audio, ...]) -> tuple[Conversation, ...]:
         """The conversations of row ``index`` over these recordings of its plans."""
         row = self._row(index)
-        return tuple(self._conversation(row.plans, audios, number, q) for number, q in enumerate(row.questions))
+        chats = [self._conversation(row.plans, audios, number, q) for number, q in enumerate(row.questions)]
+        if not self.options.preferences:
+            return tuple(chats)
+        halves = (preference(chat, _false(q), chat.meta["id"]) for chat, q in zip(chats, row.questions, strict=True))
+        return tuple(half for both in halves for half in both)
 
     def texts(self, index: int) -> tuple[str, ...]:
         """Every question and answer of row ``index``, without rendering it."""
@@ -239,7 +245,7 @@ class Scenes:
         return [name for name, weight in odds.items() if weight > 0 and name not in alone]
 
     def _add(self, found: dict[str, Question], question: Question | None, rng: Random) -> bool:
-        if question is None or question.text in found:
+        if question is None or question.text in found or (self.options.preferences and len(question.choices) < 2):
             return False
         kept = self.options.keep.get(question.family, {})
         if question.targets and rng.random() >= kept.get(question.targets[0], 1.0):
@@ -248,6 +254,12 @@ class Scenes:
             question = question.perturbed(rng)
         found[question.text] = question
         return True
+
+
+def _false(question: Question) -> str:
+    """One of the choices that is not the answer; the same each time."""
+    wrong = [choice for choice in question.choices if f"{choice}." != question.answer]
+    return f"{Random(question.text).choice(wrong)}."
 
 
 def _are_comparable(first: Plan, second: Plan, alike: bool) -> bool:

@@ -60,23 +60,26 @@ def of_learning(
 
 def pick(chats: Sequence[Conversation], stage: Stage) -> list[Conversation]:
     """A few rows with different recordings, and as many different replies as can be."""
-    found: list[Conversation] = []
+    together: dict[object, list[Conversation]] = {}
+    for number, chat in enumerate(chats):  # the halves of a preference are one
+        together.setdefault(chat.meta.get("pair", number), []).append(chat)
+    found: dict[object, list[Conversation]] = {}
     said: set[str] = set()
     heard: set[str] = set()
     seconds = 0.0
     for fresh in (True, False):
-        for chat in chats:
-            reply = str(chat.messages[-1].parts)
-            sounds = {audio.digest for audio in chat.audios}
-            length = sum(audio.duration_s for audio in chat.audios)
+        for key, unit in together.items():
+            reply = str(unit[0].messages[-1].parts)
+            sounds = {audio.digest: audio.duration_s for audio in unit[0].audios}
+            length = sum(sounds.values())
             full = len(found) == ROWS or (found and seconds + length > stage.seconds_per_batch)
-            if full or chat in found or (fresh and (reply in said or sounds & heard)):
+            if full or key in found or (fresh and (reply in said or sounds.keys() & heard)):
                 continue
-            found.append(chat)
+            found[key] = unit
             said.add(reply)
-            heard |= sounds
+            heard |= sounds.keys()
             seconds += length
-    return found
+    return [chat for unit in found.values() for chat in unit]
 
 
 def _run(recipe: Recipe, stage: Stage, bundle: Bundle, steps: int) -> StageRun:
@@ -95,6 +98,8 @@ def _listens(
     run: StageRun, bundle: Bundle, picked: Sequence[Conversation], batch: Batch, where: str
 ) -> Iterator[Finding]:
     """Whether the batch is less likely with the recordings of other rows."""
+    if any("pair" in chat.meta for chat in picked):
+        return  # what is preferred, and not the sound, is what changes places
     replies = {str(chat.messages[-1].parts) for chat in picked}
     sounds = {audio.digest for chat in picked for audio in chat.audios}
     if len(replies) < 2 or len(sounds) < 2:

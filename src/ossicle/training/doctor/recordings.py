@@ -130,6 +130,7 @@ def _sound(where: str, audios: Sequence[Audio]) -> Iterator[Finding]:
 
 
 def _text(where: str, chats: Sequence[Conversation]) -> Iterator[Finding]:
+    chats = [chat for chat in chats if chat.meta.get("chosen", True)]
     replies: Counter[str] = Counter()
     by_question: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for chat in chats:

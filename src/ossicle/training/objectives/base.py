@@ -4,8 +4,9 @@ N rows · L tokens · W windows · D width
 """
 
 import abc
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from pydantic import BaseModel
@@ -87,6 +88,8 @@ class Objective(nn.Module, abc.ABC):
 
     Options: ClassVar[type[BaseModel]] = Options
     type_name: ClassVar[str]
+    scenes: ClassVar[Mapping[str, Any]] = {}
+    """Options of the source ``scenes`` whose rows it can learn from."""
 
     def __init__(self, options: BaseModel, bundle: "Bundle") -> None:
         super().__init__()

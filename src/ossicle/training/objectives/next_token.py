@@ -25,6 +25,9 @@ class NextTokenOptions(Options):
     length_power: float = Field(default=0.0, ge=0.0, le=1.0)
     """A token of a row with n trained tokens weighs n^−p. 0: every token the same, so that long replies outweigh short
     ones; 1: every row the same."""
+    z_loss: float = Field(default=0.0, ge=0.0)
+    """Weight of the mean of ``log² Σ exp(logits)``, which keeps logits near 0 in low precision (PaLM, Chowdhery et al.
+    2022, arXiv 2204.02311, section 5, where it is 1e-4)."""
     sound: float = Field(default=0.0, ge=0.0)
     """Weight of the mean loss over the codes of the recordings, each predicted from what precedes it; beside that of
     the replies, which is 1. Needs the integration ``codes``."""
@@ -36,13 +39,14 @@ def next_token_loss(
     targets_N: Tensor,
     weights_N: Tensor | None = None,
     label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
 ) -> Tensor:
     """Weighted mean cross entropy of the tokens that are trained; only their logits are ever made."""
     logits_NV = head(hidden_ND).float()
-    if weights_N is None:
-        return F.cross_entropy(logits_NV, targets_N, label_smoothing=label_smoothing)
     loss_N = F.cross_entropy(logits_NV, targets_N, label_smoothing=label_smoothing, reduction="none")
-    return (loss_N * weights_N).sum() / weights_N.sum()
+    if z_loss:
+        loss_N = loss_N + z_loss * logits_NV.logsumexp(-1) ** 2
+    return loss_N.mean() if weights_N is None else (loss_N * weights_N).sum() / weights_N.sum()
 
 
 def length_weights(row_of_target_N: Tensor, power: float) -> Tensor | None:
@@ -83,7 +87,9 @@ class NextToken(Objective):
         hidden_ND, options = seen.hidden_ND, self.options
         targets_N, row_of_target_N = (t.to(hidden_ND.device) for t in (seen.packed.targets, seen.packed.row_of_target))
         weights_N = length_weights(row_of_target_N, options.length_power)
-        loss = next_token_loss(hidden_ND, seen.model.logits, targets_N, weights_N, options.label_smoothing)
+        loss = next_token_loss(
+            hidden_ND, seen.model.logits, targets_N, weights_N, options.label_smoothing, options.z_loss
+        )
         if not options.sound or not seen.batch.windows:
             return {"loss": loss, "next_token": loss.detach()}
         sound = sound_loss(seen)
