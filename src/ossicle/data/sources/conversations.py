@@ -6,13 +6,14 @@
      "meta": {"id": "door-1"}}
 
 ``content`` may be plain text; paths are relative to the JSONL file; ``start`` and ``end`` are seconds. A row may also
-hold ``"rejected": "A bell."``, a worse reply than the last one, for the objective ``dpo``.
+hold ``"rejected": "A bell."``, a worse reply than the last one, for the objective ``dpo``; or
+``"transcripts": ["..."]``, the words of each of its recordings, for the objective ``distil``.
 """
 
 import json
 import os
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -65,7 +66,7 @@ class Conversations:
         self._seconds: dict[int, float] = {}
 
     def rows(self, index: int) -> tuple[Conversation, ...]:
-        """The conversation of row ``index``; and, where the row rejects a reply, that with it."""
+        """The conversation of row ``index``; with a rejected reply, or transcripts, also its other half."""
         with self._path.open("rb") as file:
             file.seek(self._offsets[index])
             return read_rows(file.readline(), f"{self._path}, line {self._lines[index]}", self._path.parent)
@@ -95,19 +96,27 @@ def read_row(line: str | bytes, where: str, folder: Path) -> Conversation:
     messages = row.get("messages") if isinstance(row, dict) else None
     if not isinstance(messages, list) or not messages:
         raise DataError(f'{where}: expected an object with a list of "messages".')
-    unknown = set(row) - {"messages", "meta", "rejected"}
+    unknown = set(row) - {"messages", "meta", "rejected", "transcripts"}
     if unknown:
         raise DataError(f"{where}: unknown key {min(unknown)!r}; put what is not a message under 'meta'.")
     return Conversation(tuple(_message(message, where, folder) for message in messages), row.get("meta") or {})
 
 
 def read_rows(line: str | bytes, where: str, folder: Path) -> tuple[Conversation, ...]:
-    """One JSON row as :func:`read_row` reads it; a row that rejects a reply as the two halves of a pair."""
+    """One JSON row as :func:`read_row` reads it; with a rejected reply, or transcripts, both halves of a pair."""
     chat = read_row(line, where, folder)
-    rejected = json.loads(line).get("rejected")
+    row = json.loads(line)
+    rejected, transcripts = row.get("rejected"), row.get("transcripts")
+    if rejected is not None and transcripts is not None:
+        raise DataError(f'{where}: has both "rejected" and "transcripts"; write two rows.')
+    if transcripts is not None:
+        number = sum(len(message.audios) for message in chat.messages)
+        if not isinstance(transcripts, list) or len(transcripts) != number or not all(map(_is_text, transcripts)):
+            raise DataError(f'{where}: "transcripts" is a list with the words of each of its {number} recording(s).')
+        return lesson(chat, transcripts, where)
     if rejected is None:
         return (chat,)
-    if chat.prompt is chat or not isinstance(rejected, str) or not rejected.strip():
+    if chat.prompt is chat or not _is_text(rejected):
         raise DataError(f'{where}: "rejected" is the text of a worse reply than the last message, an assistant\'s.')
     return preference(chat, rejected, where)
 
@@ -137,6 +146,21 @@ def _part(part: Any, where: str, folder: Path) -> Part:
         return audio if start is None and end is None else audio.clip(start or 0.0, end)
     except (OssicleError, TypeError, ValueError) as error:
         raise DataError(f"{where}: {error}") from None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def lesson(chat: Conversation, transcripts: Sequence[str], pair: str) -> tuple[Conversation, Conversation]:
+    """The two halves of a lesson: ``chat``, and the same with words in place of its recordings, marked by ``pair``."""
+    words = iter(transcripts)
+    messages = tuple(
+        replace(m, parts=tuple(next(words) if isinstance(part, Audio) else part for part in m.parts))
+        for m in chat.messages
+    )
+    hears = replace(chat, meta={**chat.meta, "pair": pair, "reads": False})
+    return hears, Conversation(messages, {**chat.meta, "pair": pair, "reads": True})
 
 
 def preference(chat: Conversation, rejected: str, pair: str) -> tuple[Conversation, Conversation]:

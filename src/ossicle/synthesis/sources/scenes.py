@@ -14,7 +14,7 @@ from ossicle.chat import Conversation, assistant, user
 from ossicle.data.keys import key_of
 from ossicle.data.paths import expand
 from ossicle.data.source import sources
-from ossicle.data.sources.conversations import preference, write_conversations
+from ossicle.data.sources.conversations import lesson, preference, write_conversations
 from ossicle.spec import Spec
 from ossicle.support.errors import DataError, OssicleError
 from ossicle.support.files import atomic_write
@@ -65,6 +65,9 @@ class Scenes:
         """Share of rows with a second recording, for questions over two."""
         preferences: bool = False
         """Only closed questions, each with its answer and a false one of its choices, for the objective ``dpo``."""
+        described: bool = False
+        """Each question about one recording twice: over the sound, and over its description in words, for the objective
+        ``distil``."""
         phrasing: Literal["train", "test"] = "train"
         typos: float = Field(0.1, ge=0, le=1)
         """Share of questions worded as a careless typist would; never with ``phrasing: test``."""
@@ -140,6 +143,9 @@ class Scenes:
         """The conversations of row ``index`` over these recordings of its plans."""
         row = self._row(index)
         chats = [self._conversation(row.plans, audios, number, q) for number, q in enumerate(row.questions)]
+        if self.options.described:
+            told = [lesson(chat, [self._description(row.plans[0])], chat.meta["id"]) for chat in chats]
+            return tuple(half for both in told for half in both)
         if not self.options.preferences:
             return tuple(chats)
         halves = (preference(chat, _false(q), chat.meta["id"]) for chat, q in zip(chats, row.questions, strict=True))
@@ -166,6 +172,18 @@ class Scenes:
         }
         parts = (*audios[: question.num_audio], question.text)
         return Conversation.of(user(*parts), assistant(question.answer), meta=meta)
+
+    def _suits(self, question: Question) -> bool:
+        """Whether it is of the kind that is wanted, closed or about one recording."""
+        options = self.options
+        return (not options.preferences or len(question.choices) > 1) and (
+            not options.described or question.num_audio == 1
+        )
+
+    def _description(self, plan: Plan) -> str:
+        """What is heard, in words; nothing is heard where there is nothing to describe."""
+        question = ask(self._facts((plan,)), Random(plan.seed), family="caption", phrasing="train")
+        return "Nothing is heard." if question is None else question.answer
 
     def _row(self, index: int) -> _Row:
         if index not in self._rows:
@@ -245,7 +263,7 @@ class Scenes:
         return [name for name, weight in odds.items() if weight > 0 and name not in alone]
 
     def _add(self, found: dict[str, Question], question: Question | None, rng: Random) -> bool:
-        if question is None or question.text in found or (self.options.preferences and len(question.choices) < 2):
+        if question is None or question.text in found or not self._suits(question):
             return False
         kept = self.options.keep.get(question.family, {})
         if question.targets and rng.random() >= kept.get(question.targets[0], 1.0):
