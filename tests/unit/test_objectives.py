@@ -10,10 +10,11 @@ from ossicle.audio import Audio
 from ossicle.batch import Batch, Window
 from ossicle.chat import Conversation, assistant, user
 from ossicle.data.packing import pack
-from ossicle.support.errors import DataError
+from ossicle.spec import load_spec
+from ossicle.support.errors import DataError, SpecError
 from ossicle.training.objectives import Seen, objectives
 from ossicle.training.objectives.frame_text import FrameTextOptions, contrast, truth
-from ossicle.training.objectives.next_token import length_weights, next_token_loss
+from ossicle.training.objectives.next_token import emphasis_weights, length_weights, next_token_loss
 from random_bundle import random_bundle
 
 
@@ -46,6 +47,29 @@ def test_cross_entropy_of_known_logits():
     logits = torch.tensor([[0.0, 0.0], [math.log(3.0), 0.0]])
     loss = next_token_loss(logits, head, torch.tensor([0, 1]))
     assert loss.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+
+
+def test_times_weigh_more_where_that_is_asked(bundle):
+    seconds = r"\d+(\.\d+)? ?s\b"
+    pieces = ["From", " 1", "2", ".", "5", " s", " to", " 3s", ",", " 4", " dogs"]
+    assert emphasis_weights(pieces, {seconds: 5.0}) == [1, 5, 5, 5, 5, 5, 1, 5, 1, 1, 1]
+    assert emphasis_weights(pieces, {seconds: 0.5, "dogs|12": 2.0}) == [1, 2, 2, 0.5, 0.5, 0.5, 1, 0.5, 1, 1, 2]
+    rows = [row(bundle, [], "At 1.5 s."), row(bundle, [], "A dog.", seed=1)]
+    look = seen(bundle, *rows)
+    plain, more = (make(bundle, "next_token", **given)(look)["loss"] for given in ({}, {"emphasis": {seconds: 5.0}}))
+    loss_N = torch.nn.functional.cross_entropy(
+        bundle.model.logits(look.hidden_ND), look.packed.targets, reduction="none"
+    )
+    texts = [bundle.renderer.decode([token]) for token in look.packed.targets.tolist()]
+    first = int((look.packed.row_of_target == 0).sum())
+    weights_N = torch.tensor(emphasis_weights(texts[:first], {seconds: 5.0}) + [1.0] * (len(texts) - first))
+    assert weights_N.max() == 5 and weights_N[:first].min() == 1
+    torch.testing.assert_close(more, (loss_N * weights_N).sum() / weights_N.sum())
+    torch.testing.assert_close(plain, loss_N.mean())
+    with pytest.raises(SpecError, match="is no regular expression"):
+        load_spec(objectives.get("next_token").Options, {"emphasis": {"(": 2.0}})
+    with pytest.raises(SpecError, match="should be above 0"):
+        load_spec(objectives.get("next_token").Options, {"emphasis": {"a": 0.0}})
 
 
 def test_a_long_answer_counts_for_less_than_its_length():

@@ -59,6 +59,7 @@ def test_the_resolved_recipe_holds_every_option_and_resolves_to_itself(finished)
         "type": "next_token",
         "label_smoothing": 0.0,
         "length_power": 0.0,
+        "emphasis": {},
         "z_loss": 0.0,
         "sound": 0.0,
     }

@@ -1,11 +1,13 @@
 """Predict the next token of the reply."""
 
-from collections.abc import Callable
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from ossicle.encoders.base import Options
@@ -25,12 +27,27 @@ class NextTokenOptions(Options):
     length_power: float = Field(default=0.0, ge=0.0, le=1.0)
     """A token of a row with n trained tokens weighs n^−p. 0: every token the same, so that long replies outweigh short
     ones; 1: every row the same."""
+    emphasis: dict[str, float] = Field(default_factory=dict)
+    """Weights of tokens by a regular expression over the reply: ``{'\\d+(\\.\\d+)? ?s\\b': 5}`` has times in seconds
+    count five times. Other tokens weigh 1; where several expressions find a token, the greatest counts."""
     z_loss: float = Field(default=0.0, ge=0.0)
     """Weight of the mean of ``log² Σ exp(logits)``, which keeps logits near 0 in low precision (PaLM, Chowdhery et al.
     2022, arXiv 2204.02311, section 5, where it is 1e-4)."""
     sound: float = Field(default=0.0, ge=0.0)
     """Weight of the mean loss over the codes of the recordings, each predicted from what precedes it; beside that of
     the replies, which is 1. Needs the integration ``codes``."""
+
+    @field_validator("emphasis")
+    @classmethod
+    def _are_patterns(cls, emphasis: dict[str, float]) -> dict[str, float]:
+        for pattern, weight in emphasis.items():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+            if not weight > 0:
+                raise ValueError(f"the weight of {pattern!r} should be above 0, not {weight:g}")
+        return emphasis
 
 
 def next_token_loss(
@@ -56,6 +73,18 @@ def length_weights(row_of_target_N: Tensor, power: float) -> Tensor | None:
     return row_of_target_N.bincount()[row_of_target_N].float() ** -power
 
 
+def emphasis_weights(pieces: Sequence[str], emphasis: Mapping[str, float]) -> list[float]:
+    """The weight of each of a reply's tokens, given as text."""
+    ends = list(itertools.accumulate(map(len, pieces)))
+    weights: list[float | None] = [None] * len(pieces)
+    for pattern, weight in emphasis.items():
+        for match in re.finditer(pattern, "".join(pieces)):
+            for number, (piece, end) in enumerate(zip(pieces, ends, strict=True)):
+                if end - len(piece) < match.end() and end > match.start():
+                    weights[number] = max(weight, weights[number] or 0.0)
+    return [1.0 if weight is None else weight for weight in weights]
+
+
 def sound_loss(seen: Seen) -> Tensor:
     """Mean cross entropy of the codes in a batch, but for one with which a row begins, as nothing precedes it."""
     model, packed = seen.model.model, seen.packed
@@ -74,6 +103,7 @@ class NextToken(Objective):
 
     def __init__(self, options: NextTokenOptions, bundle: "Bundle") -> None:
         super().__init__(options, bundle)
+        self.renderer = bundle.renderer
         if options.sound and not isinstance(bundle.model.model.integration, Codes):
             raise SpecError(
                 "objective next_token: sound is for models that read codes; set model.integration to codes, or leave "
@@ -87,6 +117,9 @@ class NextToken(Objective):
         hidden_ND, options = seen.hidden_ND, self.options
         targets_N, row_of_target_N = (t.to(hidden_ND.device) for t in (seen.packed.targets, seen.packed.row_of_target))
         weights_N = length_weights(row_of_target_N, options.length_power)
+        if options.emphasis:
+            emphasis_N = self._emphasis(seen).to(hidden_ND.device)
+            weights_N = emphasis_N if weights_N is None else weights_N * emphasis_N
         loss = next_token_loss(
             hidden_ND, seen.model.logits, targets_N, weights_N, options.label_smoothing, options.z_loss
         )
@@ -94,3 +127,13 @@ class NextToken(Objective):
             return {"loss": loss, "next_token": loss.detach()}
         sound = sound_loss(seen)
         return {"loss": loss + options.sound * sound, "next_token": loss.detach(), "sound": sound.detach()}
+
+    def _emphasis(self, seen: Seen) -> Tensor:
+        """The weight of each trained token of the batch [N]."""
+        rows = seen.packed.row_of_target
+        weights_N = torch.ones(len(rows))
+        for row in rows.unique().tolist():
+            places = (rows == row).nonzero()[:, 0]
+            pieces = [self.renderer.decode([token]) for token in seen.packed.targets[places].tolist()]
+            weights_N[places] = torch.tensor(emphasis_weights(pieces, self.options.emphasis))
+        return weights_N
