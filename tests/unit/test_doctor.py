@@ -176,6 +176,12 @@ def test_what_a_stage_takes_grows_with_what_it_trains(tones):
     counts["projector"] += counts.pop("integration")
     more, less = (settings._needs(one.stages[0], parts, counts, 10.0) for one in (whole, part))
     assert more - less > 16 * (sum(counts.values()) - counts["projector"])
+    deep = plan(tones).model
+    deep = {**deep, "language_model": {**deep["language_model"], "num_hidden_layers": 8}}
+    keeps, again = (resolve(plan(tones, model=deep, recompute=recompute)) for recompute in (False, True))
+    parts = parts_of_spec(keeps.model)
+    much, little = (settings._needs(one.stages[0], parts, counts, 1000.0) for one in (keeps, again))
+    assert little < 0.5 * much
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -44,13 +45,28 @@ class Objectives(nn.Module):
         self.weights = [weight for weight, _ in weighted]
         self.parts = nn.ModuleList([objective for _, objective in weighted])
 
-    def forward(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
-        """``loss`` to minimise, and every loss by its name."""
+    def shares(self, batches: Sequence[Any]) -> list[list[float]]:
+        """Of each batch of a step, its part in each objective; over the batches they add up to 1."""
+        counts = [[objective.share(batch) for batch in batches] for objective in self.parts]
+        totals = [max(sum(of_objective), 1e-9) for of_objective in counts]
+        return [
+            [of[number] / total for of, total in zip(counts, totals, strict=True)] for number in range(len(batches))
+        ]
+
+    def forward(self, model: nn.Module, batch: Any, shares: Sequence[float] | None = None) -> dict[str, Tensor]:
+        """``loss`` to minimise, and every loss by its name.
+
+        Args:
+            shares: the batch's part in each objective of a step of several batches; all of it by default.
+        """
         seen = Seen(model, batch, self.pad_id)
         found = [objective(seen) for objective in self.parts]
-        if len(found) == 1 and self.weights[0] == 1.0:
+        if len(found) == 1 and self.weights[0] == 1.0 and shares is None:
             return found[0]
-        total = sum(weight * losses["loss"] for weight, losses in zip(self.weights, found, strict=True))
+        weights = self.weights
+        if shares is not None:
+            weights = [weight * share for weight, share in zip(weights, shares, strict=True)]
+        total = sum(weight * losses["loss"] for weight, losses in zip(weights, found, strict=True))
         named = {name: value for losses in found for name, value in losses.items() if name != "loss"}
         return {**named, "loss": total}
 
@@ -79,6 +95,7 @@ class StageRun:
 
     def __post_init__(self) -> None:
         freeze(self.parts, self.model, self.stage)
+        recompute(self.model, self.stage.recompute)
         self.objective.train()
         self.optimiser = make_optimiser(self.parts, self.objective, self.stage)
         self.trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
@@ -101,16 +118,27 @@ class StageRun:
         restore(self.average.tensors, tensors["average"], "average of weights")
         restore_optimiser(self.optimiser, tensors["optimiser"])
 
-    def step(self, batch: Any) -> dict[str, float]:
-        """Learn from one batch. Raises ModelError once the loss is no longer a number."""
+    def step(self, *batches: Any) -> dict[str, float]:
+        """Learn from a batch, or from several as if they were one.
+
+        Returns:
+            ``loss`` of the whole step, the mean over its batches of what else objectives tell, ``grad_norm``, ``lr``.
+
+        Raises:
+            ModelError: the loss is no longer a number.
+        """
         state, spec = self.state, self.stage.optimiser
         # Chance within a step depends on the step alone, so there is no generator state to lose.
         torch.manual_seed(key_of(self.seed, self.stage.name, state.step))
         lr = lr_at(state.step, self.stage.steps, spec)
         set_lr(self.optimiser, lr)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.stage.dtype == "bfloat16"):
-            losses = self.objective(self.model, batch)
-        losses["loss"].backward()
+        shares = [None] if len(batches) == 1 else self.objective.shares(batches)
+        told: list[dict[str, float]] = []
+        for batch, share in zip(batches, shares, strict=True):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.stage.dtype == "bfloat16"):
+                losses = self.objective(self.model, batch, share)
+            losses["loss"].backward()
+            told.append({name: float(value.detach()) for name, value in losses.items()})
         norm = float(nn.utils.clip_grad_norm_(self.trained, spec.clip_norm))
         if not math.isfinite(norm):
             raise ModelError(
@@ -122,7 +150,29 @@ class StageRun:
         state.step += 1
         state.total_steps += 1
         self.average.update(state.step)
-        return {**{name: float(value.detach()) for name, value in losses.items()}, "grad_norm": norm, "lr": lr}
+        means = {name: sum(one[name] for one in told) / len(told) for name in told[0]}
+        return {**means, "loss": sum(one["loss"] for one in told), "grad_norm": norm, "lr": lr}
+
+
+def recompute(model: nn.Module, wanted: bool) -> None:
+    """Let the language model's layers keep nothing for the way back, or all. Raises ModelError if it cannot."""
+    language_model = model.model.language_model if hasattr(model, "model") else None
+    if language_model is None or wanted == recomputes(language_model):
+        return
+    if wanted and not getattr(language_model, "supports_gradient_checkpointing", False):
+        raise ModelError(f"{type(language_model).__name__} cannot compute its layers again; set recompute: false.")
+    # transformers gives up the name "gradient checkpointing" for "activation checkpointing".
+    name = "activation" if hasattr(language_model, "activation_checkpointing_enable") else "gradient"
+    if wanted:
+        getattr(language_model, f"{name}_checkpointing_enable")({"use_reentrant": False})
+    else:
+        getattr(language_model, f"{name}_checkpointing_disable")()
+
+
+def recomputes(language_model: nn.Module) -> bool:
+    """Whether its layers keep nothing for the way back."""
+    name = "activation" if hasattr(language_model, "is_activation_checkpointing") else "gradient"
+    return bool(getattr(language_model, f"is_{name}_checkpointing", False))
 
 
 def run_stage(
@@ -148,13 +198,15 @@ def run_stage(
                 save()
                 where = f"step {state.step} of stage {stage.name}"
                 raise TrainingStoppedError(f"stopped after {where}; everything is saved, the same command continues.")
-            loaded = next(batches)
-            losses = run.step(loaded.batch)
-            state.chunk, state.batch = loaded.after
-            state.audio_s += loaded.seconds
+            loaded = list(islice(batches, stage.accumulate))
+            losses = run.step(*(one.batch for one in loaded))
+            state.chunk, state.batch = loaded[-1].after
+            seconds = sum(one.seconds for one in loaded)
+            state.audio_s += seconds
             now = time.monotonic()
             state.wall_s, clock = state.wall_s + now - clock, now
-            journal.add(state, {**losses, "tokens": loaded.batch.num_tokens, "batch_s": loaded.seconds})
+            tokens = sum(one.batch.num_tokens for one in loaded)
+            journal.add(state, {**losses, "tokens": tokens, "batch_s": seconds})
             if state.step % stage.log_every == 0 or state.step == stage.steps:
                 journal.write(stage.name, state)
             hours_per_hour = round(state.audio_s / max(state.wall_s, 1e-9))

@@ -67,6 +67,12 @@ class Stage(Spec):
     """Most audio in a batch, s."""
     rows_per_batch: int | None = Field(default=None, gt=0)
     """Most recordings in a batch."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches per step, one after another: as one batch of them all, in the memory of one. (But for batch norms, whose
+    statistics are those of each, and objectives that contrast the rows of a batch.)"""
+    recompute: bool = False
+    """Compute what the language model's layers hold a second time on the way back instead of keeping it: a third more
+    time for a fraction of the memory (Chen et al. 2016, arXiv 1604.06174)."""
     chunk_rows: int = Field(default=256, gt=0)
     """Rows that are put in order of length together; more means less padding and less chance."""
     optimiser: OptimiserSpec = OptimiserSpec()

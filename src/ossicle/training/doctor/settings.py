@@ -116,8 +116,8 @@ def of_memory(recipe: Recipe, parts: Parts, device: torch.device, tokens_per_s: 
         yield Finding(
             "memory",
             "fault",
-            f"{said}, and {free / 2**30:.2g} GiB are free on {device}; lower seconds_per_batch, freeze a part, "
-            "or train by adapters.",
+            f"{said}, and {free / 2**30:.2g} GiB are free on {device}; lower seconds_per_batch (and accumulate), "
+            "set recompute: true, freeze a part, or train by adapters.",
         )
     else:
         yield Finding("memory", "good", f"{said}; {free / 2**30:.2g} GiB are free on {device}")
@@ -135,7 +135,9 @@ def _needs(stage: Stage, parts: Parts, counts: Mapping[str, int], tokens_per_s: 
     text = parts.text_config
     layers = getattr(text, "num_hidden_layers", 12)
     positions = stage.seconds_per_batch * max(tokens_per_s, 1.0)
-    total += PER_ACTIVATION * layers * positions * text.hidden_size
+    # Computed again, each layer keeps its input alone, and one at a time all the rest.
+    kept = PER_ACTIVATION + 4 * layers if stage.recompute else PER_ACTIVATION * layers
+    total += kept * positions * text.hidden_size
     levels = getattr(parts.encoder, "levels", None)
     if levels is not None and stage.train.get("encoder", "frozen") != "frozen":
         frames = parts.encoder.num_frames(parts.encoder.window_samples)

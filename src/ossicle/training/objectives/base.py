@@ -95,6 +95,10 @@ class Objective(nn.Module, abc.ABC):
         super().__init__()
         self.options = options
 
+    def share(self, batch: Batch) -> float:
+        """How much a batch counts beside the others of a step: the sum of the weights of which its loss is the mean."""
+        return 1.0
+
     @abc.abstractmethod
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """Losses by name; the one called ``loss`` is minimised."""

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from ossicle.batch import Row
+from ossicle.batch import Batch, Row
 from ossicle.encoders.base import Options
 from ossicle.support.errors import DataError
 from ossicle.training.objectives.base import Objective, Seen, objectives
@@ -66,6 +66,10 @@ class Distil(Objective):
         if self.teacher is not None:
             self.teacher.eval()
         return self
+
+    def share(self, batch: Batch) -> float:
+        """Tokens of its replies."""
+        return sum(sum(row.trained[1:]) for row in batch.rows) / 2
 
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """``distil``, and how often both expect the same token."""

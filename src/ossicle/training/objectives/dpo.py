@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from ossicle.batch import Row
+from ossicle.batch import Batch, Row
 from ossicle.encoders.base import Options
 from ossicle.support.errors import DataError
 from ossicle.training.objectives.base import Objective, Seen, objectives
@@ -98,6 +98,10 @@ class Dpo(Objective):
         if self.reference is not None:
             self.reference.eval()
         return self
+
+    def share(self, batch: Batch) -> float:
+        """Its pairs."""
+        return len(batch.rows) / 2
 
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """``dpo``, the rewards of both replies and how often the right one has the greater."""

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from ossicle.batch import Batch
 from ossicle.encoders.base import Options
 from ossicle.models.integrations import Heard
 from ossicle.models.integrations.codes import Codes
@@ -110,6 +111,15 @@ class NextToken(Objective):
                 "sound out."
             )
 
+    def share(self, batch: Batch) -> float:
+        """The weights of its trained tokens."""
+        total = 0.0
+        for row in batch.rows:
+            tokens = [token for token, trained in zip(row.ids[1:], row.trained[1:], strict=True) if trained]
+            weight = sum(self._weights(tokens)) if self.options.emphasis else float(len(tokens))
+            total += weight * len(tokens) ** -self.options.length_power if tokens else 0.0
+        return total
+
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """One pass over the rows."""
         if not any(any(row.trained) for row in seen.batch.rows):
@@ -134,6 +144,9 @@ class NextToken(Objective):
         weights_N = torch.ones(len(rows))
         for row in rows.unique().tolist():
             places = (rows == row).nonzero()[:, 0]
-            pieces = [self.renderer.decode([token]) for token in seen.packed.targets[places].tolist()]
-            weights_N[places] = torch.tensor(emphasis_weights(pieces, self.options.emphasis))
+            weights_N[places] = torch.tensor(self._weights(seen.packed.targets[places].tolist()))
         return weights_N
+
+    def _weights(self, tokens: Sequence[int]) -> list[float]:
+        pieces = [self.renderer.decode([token]) for token in tokens]
+        return emphasis_weights(pieces, self.options.emphasis)
