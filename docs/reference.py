@@ -24,6 +24,7 @@ MODULES = {
     "ossicle.encoders": "Encoders",
     "ossicle.projectors": "Projectors",
     "ossicle.data": "Data",
+    "ossicle.data.importing": "Rows of other projects",
     "ossicle.synthesis": "Scenes",
     "ossicle.training": "Training",
     "ossicle.training.sweep": "Sweeps",

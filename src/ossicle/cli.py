@@ -286,6 +286,61 @@ def models() -> None:
     show_models()
 
 
+data_app = typer.Typer(
+    no_args_is_help=True, help="Bring the rows you have, look for what is wrong with them, count what they hold."
+)
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("import")
+def data_import(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON or JSON lines of another project, .gz too.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="Conversations, as recipes read them.")],
+    type_name: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="swift|sharegpt|llava|slam|lhotse", show_default=False, help="Else by its first row."
+        ),
+    ] = None,
+    audio_root: Annotated[
+        Path | None, typer.Option(show_default=False, help="Where relative paths begin; else FILE's folder.")
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(show_default=False, help="Asked where rows ask nothing themselves.")
+    ] = None,
+    skip: Annotated[bool, typer.Option("--skip", help="Leave rows out that cannot be used, and say why.")] = False,
+) -> None:
+    """Rows of ms-swift, LLaMA-Factory, LLaVA and Audio Flamingo, SLAM-LLM or Lhotse, as conversations."""
+    from ossicle.commands.data import bring
+
+    bring(file, out, type_name=type_name, audio_root=audio_root, question=question, skip=skip)
+
+
+@data_app.command("check")
+def data_check(
+    path: Annotated[str, typer.Argument(metavar="FILE|FOLDER", help="Conversations (.jsonl), or recordings.")],
+    rows: Annotated[int, typer.Option(min=1, help="Most rows that are read.")] = 10_000,
+    json: JsonOption = False,
+) -> None:
+    """Unreadable, silent, short, doubled or contradictory rows. Exit code 1 where there is a fault."""
+    from ossicle.commands.data import check
+
+    if not check(path, rows, as_json=json):
+        raise typer.Exit(1)
+
+
+@data_app.command("stats")
+def data_stats(
+    path: Annotated[str, typer.Argument(metavar="FILE|FOLDER", help="Conversations (.jsonl), or recordings.")],
+    plot: Annotated[Path | None, typer.Option(show_default=False, help="Draw histograms (png, svg, pdf).")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Rows, hours, lengths and replies of a data set."""
+    from ossicle.commands.data import stats
+
+    stats(path, plot=plot, as_json=json)
+
+
 @app.command()
 def scenes(
     out: Annotated[Path, typer.Option(help="Folder to write them to.")],

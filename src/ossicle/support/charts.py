@@ -1,15 +1,22 @@
-"""Lines with their spread: what is gained against what it costs."""
+"""Lines with their spread, what is gained against what it costs; and histograms."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from ossicle.support.extras import require
 from ossicle.support.files import atomic_write
 from ossicle.support.plots import COLOURS, GRID, INK, QUIET_INK
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_BINS = 40
 _MARKERS = "osD^vPX<>*"
 _PANEL_IN = (5.2, 4.2)
 
@@ -33,6 +40,36 @@ class Panel(NamedTuple):
     """Whether x grows by factors."""
 
 
+class Histogram(NamedTuple):
+    """How often values fall where."""
+
+    x_label: str
+    y_label: str
+    values: np.ndarray
+
+
+def plot_histograms(histograms: Sequence[Histogram], path: str | os.PathLike[str], title: str = "") -> None:
+    """Draw histograms side by side; what lies beyond the highest hundredth is gathered in the last bar.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OSError: the file cannot be written.
+    """
+    figure, axes = _figure(len(histograms))
+    from matplotlib.ticker import MaxNLocator
+
+    for one, histogram, colour in zip(axes, histograms, COLOURS, strict=False):
+        values = np.asarray(histogram.values, np.float64)
+        if len(values):
+            most = float(np.quantile(values, 0.99))
+            whole = bool((values == values.round()).all()) and most - values.min() < _BINS
+            bins = np.arange(values.min() - 0.5, most + 1.5) if whole else _BINS
+            one.hist(np.minimum(values, most), bins, color=colour, edgecolor="white", linewidth=0.5)
+            one.xaxis.set_major_locator(MaxNLocator(integer=whole))
+        _dress(one, histogram.x_label, histogram.y_label)
+    _finish(figure, path, title)
+
+
 def plot_panels(panels: Sequence[Panel], path: str | os.PathLike[str], title: str = "") -> None:
     """Draw panels side by side; a line has one colour and marker in all of them, and its name once.
 
@@ -45,16 +82,11 @@ def plot_panels(panels: Sequence[Panel], path: str | os.PathLike[str], title: st
         MissingExtraError: matplotlib is not installed.
         OSError: the file cannot be written.
     """
-    require("matplotlib", extra="plots")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    figure, all_axes = _figure(len(panels), margin_in=1.6)
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    width, height = _PANEL_IN
-    figure = Figure(figsize=(width * len(panels) + 1.6, height), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
     names = tuple(dict.fromkeys(name for panel in panels for name in panel.lines))
-    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    for axes, panel in zip(all_axes, panels, strict=True):
         if panel.is_log:
             axes.set_xscale("log", base=2)
             axes.set_xticks(sorted({round(point.x, 3) for line in panel.lines.values() for point in line}))
@@ -69,14 +101,33 @@ def plot_panels(panels: Sequence[Panel], path: str | os.PathLike[str], title: st
             axes.errorbar(
                 [p.x for p in ordered], means, errors, marker=marker, markersize=6, capsize=3, linewidth=1.6, **look
             )
-        axes.set_xlabel(panel.x_label, color=QUIET_INK, fontsize=9)
-        axes.set_ylabel(panel.y_label, color=QUIET_INK, fontsize=9)
-        axes.tick_params(colors=QUIET_INK, labelsize=9, length=3)
-        axes.grid(color=GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[:].set_color(GRID)
+        _dress(axes, panel.x_label, panel.y_label)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9, labelcolor=INK)
+    _finish(figure, path, title)
+
+
+def _figure(number: int, margin_in: float = 0.0) -> tuple[Figure, Sequence[Axes]]:
+    require("matplotlib", extra="plots")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    width, height = _PANEL_IN
+    figure = Figure(figsize=(width * number + margin_in, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, number, squeeze=False)[0]
+
+
+def _dress(axes: Axes, x_label: str, y_label: str) -> None:
+    axes.set_xlabel(x_label, color=QUIET_INK, fontsize=9)
+    axes.set_ylabel(y_label, color=QUIET_INK, fontsize=9)
+    axes.tick_params(colors=QUIET_INK, labelsize=9, length=3)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[:].set_color(GRID)
+
+
+def _finish(figure: Figure, path: str | os.PathLike[str], title: str) -> None:
     if title:
         figure.suptitle(title, x=0.01, ha="left", color=INK, fontsize=12, fontweight="bold")
     suffix = os.path.splitext(os.fspath(path))[1].lstrip(".") or "png"

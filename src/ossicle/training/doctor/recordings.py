@@ -63,6 +63,11 @@ def _read(options: Mapping[str, Any], where: str, most: int, findings: list[Find
     except OssicleError as error:
         findings.append(Finding("data", "fault", f"{where}: {error}"))
         return None
+    return look_at(source, where, most, findings)
+
+
+def look_at(source: Source, where: str, most: int, findings: list[Finding]) -> Looked:
+    """Read up to ``most`` rows of a source; what cannot be read becomes a finding."""
     looked = Looked(where, source)
     broken: list[str] = []
     for index in _indices(source, most):

@@ -1,0 +1,96 @@
+"""``ossicle data``: bring rows, look at them, count them."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ossicle.commands.answering import note
+from ossicle.support.errors import DataError
+
+if TYPE_CHECKING:
+    from ossicle.data import Source
+    from ossicle.data.statistics import Statistics
+
+_MARKS = {"good": "✓", "doubt": "?", "fault": "✗"}
+
+
+def source_at(path: str) -> "tuple[Source, str]":
+    """The rows of a JSONL file or a folder of recordings, and its name. Raises DataError."""
+    from ossicle.data import make_source
+
+    kind = "folder" if Path(path).is_dir() else "conversations"
+    more = {"split": None} if kind == "folder" else {}
+    return make_source({"type": kind, "path": path, **more}, path), path
+
+
+def bring(
+    file: Path, out: Path, *, type_name: str | None, audio_root: Path | None, question: str | None, skip: bool
+) -> None:
+    """Convert somebody's rows."""
+    from ossicle.data.importing import QUESTION, convert
+
+    if out.resolve() == file.resolve():
+        raise DataError(f"{out}: is the file that is read; write to another.")
+    done = convert(file, out, type_name=type_name, audio_root=audio_root, question=question or QUESTION, skip=skip)
+    for why in done.skipped[:5]:
+        note(f"left out: {why}")
+    left = f", {len(done.skipped):,} left out" if done.skipped else ""
+    print(f"{out}: {done.rows:,} conversations from rows of the format {done.type_name}{left}")
+
+
+def check(path: str, rows: int, *, as_json: bool) -> bool:
+    """Say what is wrong with the rows and recordings; whether nothing is."""
+    from ossicle.training.doctor.recordings import look_at, of_source
+
+    findings: list = []
+    looked = look_at(source_at(path)[0], path, rows, findings)
+    findings += of_source(looked)
+    if as_json:
+        print(json.dumps({"path": path, "findings": [finding._asdict() for finding in findings]}))
+    else:
+        for finding in findings:
+            print(f"{_MARKS[finding.verdict]} {finding.says}")
+    return all(finding.verdict != "fault" for finding in findings)
+
+
+def stats(path: str, *, plot: Path | None, as_json: bool) -> None:
+    """Print, and draw, what a data set holds."""
+    from ossicle.data.statistics import statistics_of
+    from ossicle.support.progress import progress
+
+    source, name = source_at(path)
+    with progress(source.num_rows, "rows", "read") as bar:
+        found = statistics_of(source, bar)
+    if plot is not None:
+        _draw(found, name, plot)
+    if as_json:
+        print(json.dumps({"path": name, **found.summary()}))
+        return
+    told = found.summary()
+    print(f"{name}: {found.rows:,} rows, {found.recordings:,} recordings, {found.seconds / 3600:.2f} h")
+    quantiles = "least, 5%, median, 95%, most"
+    print(f"  seconds a recording  {_listed(told['duration_s'])}  ({quantiles})")
+    print(f"  words a reply        {_listed(told['reply_words'])}")
+    rates = ", ".join(f"{rate:,} Hz × {count:,}" for rate, count in found.sample_rates.most_common(4))
+    channels = ", ".join(f"{number} × {count:,}" for number, count in found.channels.most_common(4))
+    print(f"  sample rates         {rates}\n  channels             {channels}")
+    print(f"  different replies    {len(found.replies):,}; the commonest:")
+    for text, count in found.replies.most_common(10):
+        print(f"    {count:>7,}  {text[:80]}")
+
+
+def _listed(values: object) -> str:
+    return ", ".join(f"{value:g}" for value in values) if isinstance(values, list) else ""
+
+
+def _draw(found: "Statistics", name: str, plot: Path) -> None:
+    from ossicle.support.charts import Histogram, plot_histograms
+
+    plot_histograms(
+        [
+            Histogram("seconds a recording", "recordings", found.durations_s),
+            Histogram("words a reply", "replies", found.reply_words),
+        ],
+        plot,
+        f"{Path(name).name}: {found.rows:,} rows, {found.seconds / 3600:.2f} h",
+    )
