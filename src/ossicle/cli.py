@@ -220,7 +220,8 @@ def show(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="RECIPE|MODEL|components", help="A YAML file, a model's name or its folder; or what there is."
+            metavar="RECIPE|MODEL|RUN|components",
+            help="A YAML file, a model's name or its folder, the folder of a training run; or what there is.",
         ),
     ],
     overrides: Annotated[
@@ -230,8 +231,11 @@ def show(
     tiny: Annotated[bool, typer.Option("--tiny", help="A recipe as train --tiny runs it; reads no hub.")] = False,
     cost: Annotated[bool, typer.Option("--cost", help="With components: count each encoder's operations.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With components: print one JSON object.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(show_default=False, help="With a run: draw its losses (png, svg, pdf).")
+    ] = None,
 ) -> None:
-    """The parts of a recipe or model: sizes, rates, what is trained. Loads no weights.
+    """The parts of a recipe or model: sizes, rates, what is trained; how a training run goes. Loads no weights.
 
     ossicle show components: every encoder, projector and integration that a recipe can name.
     """
@@ -244,7 +248,7 @@ def show(
         raise SpecError("--cost and --json go with: ossicle show components.")
     from ossicle.commands.show import show as command
 
-    command(what, overrides or [], tokens=tokens, tiny=tiny)
+    command(what, overrides or [], tokens=tokens, tiny=tiny, plot=plot)
 
 
 @app.command()

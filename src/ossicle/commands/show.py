@@ -14,19 +14,25 @@ if TYPE_CHECKING:
 _PROBE_S = 10.0
 
 
-def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = False) -> None:
-    """Print a recipe or model.
+def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = False, plot: Path | None = None) -> None:
+    """Print a recipe, a model or a training run.
 
     Args:
         tokens: a conversation as ids, instead of the parts.
         tiny: a recipe in its smallest form.
+        plot: where to draw the course of a run.
 
     Raises:
         SpecError, ModelError: no such recipe or model, or one that cannot be built.
     """
     from ossicle.commands.answering import hush_libraries
+    from ossicle.commands.course import is_run, show_run
 
     hush_libraries()
+    if plot is not None and not is_run(Path(what)):
+        raise SpecError(
+            f"{what} is no training run, so there is no course to draw; --plot goes with the folder of one."
+        )
     if Path(what).suffix.lower() in (".yaml", ".yml") or Path(what).is_file():
         from ossicle.training import load_recipe, tiny_form
         from ossicle.training.run import resolve
@@ -48,6 +54,11 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = Fals
         from ossicle.commands.tokens import show_model_tokens
 
         show_model_tokens(what)
+    elif is_run(Path(what)):
+        show_run(Path(what), plot)
+        if (Path(what) / "model").is_dir():
+            print()
+            _show_model(what)
     else:
         _show_model(what)
 

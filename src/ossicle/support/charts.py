@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -38,6 +39,49 @@ class Panel(NamedTuple):
     lines: Mapping[str, Sequence[Spread]]
     is_log: bool = False
     """Whether x grows by factors."""
+
+
+class Course(NamedTuple):
+    """How values went. ``lines``: x and y by name; ``marks``: places on x where something new began."""
+
+    y_label: str
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    marks: Sequence[float] = ()
+    is_smooth: bool = False
+    """Of itself, so that no mean is drawn."""
+
+
+def plot_courses(courses: Sequence[Course], x_label: str, path: str | os.PathLike[str], title: str = "") -> None:
+    """Draw courses one below the other over the same x: every value faintly, and from mark to mark a running mean.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+        OSError: the file cannot be written.
+    """
+    figure, all_axes = _figure(len(courses), below=True)
+    for axes, course in zip(all_axes, courses, strict=True):
+        for mark in course.marks:
+            axes.axvline(mark, color=QUIET_INK, linewidth=0.8, linestyle=(0, (3, 3)))
+        for (name, (x, y)), colour in zip(course.lines.items(), cycle(COLOURS), strict=False):
+            width = 1 if course.is_smooth else max(1, len(y) // 50)
+            axes.plot(x, y, color=colour, linewidth=0.7, alpha=0.35)
+            cuts = np.searchsorted(x, course.marks)
+            for n, (at, mean) in enumerate(
+                zip(np.split(np.asarray(x), cuts), np.split(np.asarray(y), cuts), strict=True)
+            ):
+                axes.plot(at, _running_mean(mean, width), color=colour, linewidth=1.6, label=name if not n else None)
+        _dress(axes, x_label if course is courses[-1] else "", course.y_label)
+        if len(course.lines) > 1:
+            axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+    _finish(figure, path, title)
+
+
+def _running_mean(values: Sequence[float], width: int) -> np.ndarray:
+    """The mean of the last ``width`` values, of fewer at the beginning."""
+    sums = np.cumsum(np.concatenate([[0.0], np.asarray(values, np.float64)]))
+    ends = np.arange(1, len(sums))
+    starts = np.maximum(0, ends - width)
+    return (sums[ends] - sums[starts]) / (ends - starts)
 
 
 class Histogram(NamedTuple):
@@ -107,14 +151,17 @@ def plot_panels(panels: Sequence[Panel], path: str | os.PathLike[str], title: st
     _finish(figure, path, title)
 
 
-def _figure(number: int, margin_in: float = 0.0) -> tuple[Figure, Sequence[Axes]]:
+def _figure(number: int, margin_in: float = 0.0, *, below: bool = False) -> tuple[Figure, Sequence[Axes]]:
     require("matplotlib", extra="plots")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     width, height = _PANEL_IN
-    figure = Figure(figsize=(width * number + margin_in, height), layout="constrained", facecolor="white")
+    size = (2 * width, 0.6 * height * number) if below else (width * number + margin_in, height)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
+    if below:
+        return figure, figure.subplots(number, 1, squeeze=False, sharex=True)[:, 0]
     return figure, figure.subplots(1, number, squeeze=False)[0]
 
 
