@@ -3,10 +3,11 @@
 N rows · L tokens · W windows · T feature steps
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,6 +53,23 @@ def count_tokens(encoder: Encoder, projector: Projector, audio: Audio) -> int:
     return projector.num_tokens(frames)
 
 
+class Changes(Protocol):
+    """What an augmentation is: changes by chance, which comes from the seed alone."""
+
+    @property
+    def alters_features(self) -> bool:
+        """Whether it changes features, which then must be a spectrogram."""
+        ...
+
+    def sound(self, samples_CT: np.ndarray, seed: int) -> np.ndarray:
+        """The samples [C, T], changed; the same number of them."""
+        ...
+
+    def __call__(self, features: Tensor, seed: int) -> Tensor:
+        """The features of one window, changed."""
+        ...
+
+
 class Preparer:
     """Conversation → :class:`Row`: rendering, decoding and features, all the CPU work of the data worker.
 
@@ -59,7 +77,7 @@ class Preparer:
         renderer: text to ids.
         encoder: asked for windows, counts and features; its weights are not used.
         projector: asked for counts.
-        augment: features, seed → features; used only when a seed is given.
+        augment: changes sound and features; used only when a seed is given.
     """
 
     def __init__(
@@ -67,11 +85,12 @@ class Preparer:
         renderer: Renderer,
         encoder: Encoder,
         projector: Projector,
-        augment: Callable[[Tensor, int], Tensor] | None = None,
+        augment: Changes | None = None,
     ) -> None:
-        if augment is not None and not encoder.spectral:
+        if augment is not None and augment.alters_features and not encoder.spectral:
             raise SpecError(
-                f"augment masks a spectrogram, and the features of encoder {encoder.type_name} are none; leave it out."
+                f"augment changes a spectrogram, and the features of encoder {encoder.type_name} are none; leave its "
+                "masks and filters out (noise and gain go with every encoder)."
             )
         self.renderer, self.encoder, self.projector, self.augment = renderer, encoder, projector, augment
         self._recent: dict[tuple[str, int | None], tuple[Window, ...]] = {}
@@ -116,11 +135,14 @@ class Preparer:
         expected = audio.num_samples(rate)
         if samples_CT.shape[1] != expected:
             raise DataError(f"{audio.name} promised {expected} samples at {rate} Hz and gave {samples_CT.shape[1]}.")
+        augment = None if augment_key is None else self.augment
+        if augment is not None:
+            samples_CT = augment.sound(samples_CT, augment_key)
         windows = []
         for span in self.encoder.windows(expected):
             features = self.encoder.prepare(samples_CT[:, span.start : span.end])
-            if self.augment is not None and augment_key is not None:
-                features = self.augment(features, augment_key)
+            if augment is not None and augment.alters_features:
+                features = augment(features, augment_key)
             name = f"{audio.digest}:{span.start}:{span.end}:{augment_key}"
             windows.append(Window(name, features, span.start / rate, span.end / rate))
         return windows

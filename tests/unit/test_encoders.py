@@ -18,6 +18,7 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
+from ossicle.audio import Audio
 from ossicle.audio.resample import resample
 from ossicle.batch import Preparer
 from ossicle.data.augment import Augment
@@ -223,6 +224,10 @@ def test_only_spectra_are_masked():
     with pytest.raises(SpecError, match="encoder hubert"):
         Preparer(None, encoders.get("hubert").tiny(), None, Augment(time_masks=1))
     Preparer(None, encoders.get("melnet").tiny(), None, Augment(time_masks=1))
+    hubert = Preparer(None, encoders.get("hubert").tiny(), None, Augment(noise_snr_db=(10, 20), noise_share=1.0))
+    recording = Audio.from_samples(0.1 * np.random.default_rng(0).standard_normal(8000).astype(np.float32), 16_000)
+    plain, noisy, again = (hubert.windows(recording, key)[0].features for key in (None, 1, 1))
+    assert plain.shape == noisy.shape and not torch.equal(plain, noisy) and torch.equal(noisy, again)
 
 
 TOWERS = {

@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from ossicle.data.keys import key_of, shuffled
 from ossicle.data.loader import Loader
 from ossicle.data.mixture import Mixture, make_mixture
 from ossicle.data.transfer import unwrap, wrap
+from ossicle.spec import load_spec
 from ossicle.support.errors import AudioError, DataError, SpecError
 
 
@@ -220,6 +222,26 @@ def test_a_filter_is_one_smooth_curve_over_frequency_and_leaves_the_floor():
     bends = per_band.diff().diff().abs() > 1e-4
     assert bends.sum() <= 2 * 4
     assert not torch.equal(changed, augment(features, 6))
+
+
+def test_noise_lies_as_far_below_the_recording_as_was_drawn_and_loudness_changes():
+    rng = np.random.default_rng(0)
+    samples = (0.1 * rng.standard_normal((2, 16_000))).astype(np.float32)
+    noisy = Augment(noise_snr_db=(20, 20), noise_share=1.0)
+    added = noisy.sound(samples, 5) - samples
+    assert 20 * np.log10(samples.std() / added.std()) == pytest.approx(20, abs=0.01)
+    assert noisy.sound(samples, 5).dtype == np.float32 and np.array_equal(noisy.sound(samples, 5), samples + added)
+    assert not np.array_equal(noisy.sound(samples, 6), samples + added)
+    share = sum(not np.array_equal(Augment(noise_snr_db=(0, 30)).sound(samples, seed), samples) for seed in range(200))
+    assert 70 < share < 130
+    louder = [Augment(gain_db=6.0).sound(samples, seed) / samples for seed in range(50)]
+    gains = [20 * np.log10(one.mean()) for one in louder]
+    assert max(map(abs, gains)) <= 6.001 and max(gains) > 3 and min(gains) < -3 and louder[0].std() < 1e-5
+    silence = np.zeros((1, 100), np.float32)
+    assert np.array_equal(noisy.sound(silence, 1), silence)
+    assert not noisy.alters_features and Augment(filter_gain=0.1).alters_features
+    with pytest.raises(SpecError, match="from the least to the most"):
+        load_spec(Augment, {"noise_snr_db": [30, 10]})
 
 
 def test_a_chunk_leaves_no_small_batch_over():

@@ -1,19 +1,30 @@
-"""Features, changed a little each time they are seen."""
+"""Sound and its features, changed a little each time they are heard.
 
+C channels · T samples, or mel frames · M mel bands
+"""
+
+import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from ossicle.spec import Spec
 
 
 class Augment(Spec):
-    """SpecAugment (Park et al. 2019): stretches of time and of frequency are covered with the mean; and FilterAugment
-    (Nam et al. 2022, arXiv 2110.03282, linear type): a random curve over frequency is added, as by another microphone.
+    """Noise and loudness of the sound; of its features SpecAugment (Park et al. 2019), stretches of time and of
+    frequency covered with the mean, and FilterAugment (Nam et al. 2022, arXiv 2110.03282, linear type), a random curve
+    over frequency, as of another microphone.
 
     Each mask is as long as chance says, up to the given size. All chance comes from the seed of the row.
     """
 
+    noise_snr_db: tuple[float, float] | None = None
+    """Noise is added this many dB below the recording, drawn between the two; its colour is between white and brown."""
+    noise_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of the recordings that noise is added to."""
+    gain_db: float = Field(default=0.0, ge=0)
+    """Most by which a recording is made louder or softer, dB."""
     time_masks: int = Field(default=0, ge=0)
     time_mask_frames: int = Field(default=20, ge=1)
     """Longest, in feature steps; never more than a fifth of the window."""
@@ -23,6 +34,29 @@ class Augment(Spec):
     filter_gain: float = Field(default=0.0, ge=0)
     """Most that the curve adds or takes anywhere, in units of the features (melnet and whisper: 0.025 is 1 dB). What
     lies on the floor of a window stays there."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Augment":
+        if self.noise_snr_db is not None and self.noise_snr_db[0] > self.noise_snr_db[1]:
+            raise ValueError(f"noise_snr_db goes from the least to the most, not {list(self.noise_snr_db)}")
+        return self
+
+    @property
+    def alters_features(self) -> bool:
+        """Whether it needs features that are a spectrogram."""
+        return bool(self.time_masks or self.band_masks or self.filter_gain)
+
+    def sound(self, samples_CT: np.ndarray, seed: int) -> np.ndarray:
+        """The samples [C, T], changed; the same number of them."""
+        rng = np.random.default_rng([seed & (2**63 - 1), 1])
+        if self.noise_snr_db is not None and rng.random() < self.noise_share:
+            snr_db, slope = rng.uniform(*self.noise_snr_db), rng.uniform(0.0, 2.0)
+            noise_CT = _noise(samples_CT.shape, slope, rng)
+            level = np.sqrt(np.mean(np.square(samples_CT, dtype=np.float64))) * 10 ** (-snr_db / 20)
+            samples_CT = samples_CT + (level * noise_CT).astype(np.float32)
+        if self.gain_db:
+            samples_CT = samples_CT * np.float32(10 ** (rng.uniform(-self.gain_db, self.gain_db) / 20))
+        return samples_CT
 
     def __call__(self, features_TM: Tensor, seed: int) -> Tensor:
         """A changed copy of one window's features [T, M]."""
@@ -47,6 +81,15 @@ def _stretch(length: int, longest: int, rng: torch.Generator) -> tuple[int, int]
     """Where a mask begins and how long it is."""
     size = int(torch.randint(longest + 1, (), generator=rng))
     return int(torch.randint(length - size + 1, (), generator=rng)), size
+
+
+def _noise(shape: tuple[int, ...], slope: float, rng: np.random.Generator) -> np.ndarray:
+    """Noise [C, T] of power 1 that falls with ``1 / f^slope``."""
+    spectrum = np.fft.rfft(rng.standard_normal(shape))
+    spectrum[..., 0] = 0.0
+    frequencies = np.maximum(1, np.arange(spectrum.shape[-1]))
+    noise = np.fft.irfft(spectrum * frequencies ** (-slope / 2), n=shape[-1])
+    return noise / max(1e-12, float(np.sqrt(np.mean(noise**2))))
 
 
 def _curve(num_bands: int, gain: float, rng: torch.Generator) -> Tensor:
