@@ -368,6 +368,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 2 where the input is at fault (one line on standard error says how to mend it); 130 when interrupted.
     """
     _set_environment()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a console of another code page shows a question mark instead of stopping
+            stream.reconfigure(errors="replace")
     try:
         # Any: what click returns is a command's exit code or nothing.
         code: Any = app(None if argv is None else list(argv), prog_name="ossicle", standalone_mode=False)

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from tiny_run import losses, make_tones, recipe
+from torch import nn
 
 from ossicle.batch import Batch
 from ossicle.chat import Conversation, assistant, user
 from ossicle.data import make_source
-from ossicle.data.sources.conversations import lesson, preference
+from ossicle.data.halves import lesson, preference
 from ossicle.spec import build_options, load_spec
 from ossicle.training import TrainingStoppedError, train
 from ossicle.training import run as run_module
@@ -72,6 +73,21 @@ def test_two_batches_in_a_step_are_one_batch(tones, objective):
         torch.testing.assert_close(theirs[name], parameter, rtol=1e-3, atol=2e-5)
 
 
+def test_what_only_some_batches_of_a_step_tell_is_the_mean_over_those(tones):
+    class Moody(nn.Module):
+        def share(self, batch):
+            return 1.0
+
+        def forward(self, seen):
+            loss = seen.hidden_ND.sum() * 0.0
+            return {"loss": loss, **({"rare": loss + 3.0} if len(seen.batch.rows) == 1 else {})}
+
+    bundle, run = run_of(PLAIN)
+    run.objective = Objectives([(1.0, Moody())], bundle.pad_id)
+    rows = [bundle.preparer()(chat) for chat in chats_of(tones, "next_token")]
+    assert run.step(Batch.pack(rows[:2]), Batch.pack(rows[2:3]))["rare"] == 3.0
+
+
 def plan(tones, **stage):
     given = recipe(tones, renew=[], steps=5, **stage)
     return {**given, "stages": [given["stages"][1]]}
@@ -106,6 +122,17 @@ def test_layers_that_are_computed_again_learn_the_same(tones):
         told = run.step(Batch.pack(rows))
         norms.append((told["loss"], told["grad_norm"]))
     assert norms[1] == pytest.approx(norms[0], rel=1e-5)
+    # Frozen, or with adapters, its layers are computed again as well.
+    for how in ({"projector": "full"}, {"projector": "full", "language_model": {"lora": {"rank": 2}}}):
+        norms = []
+        for again in (False, True):
+            torch.manual_seed(0)
+            bundle, run = run_of(PLAIN, recompute=again, train=how)
+            layers = [m for m in bundle.model.model.language_model.modules() if hasattr(m, "mlp")]
+            assert all(layer.training == again for layer in layers) and not layers[0].mlp.training
+            told = run.step(Batch.pack(rows))
+            norms.append((told["loss"], told["grad_norm"]))
+        assert norms[1] == pytest.approx(norms[0], rel=1e-5)
     # A later stage that does not ask for it has it no more.
     StageRun(run_of(PLAIN)[1].stage, bundle.model, bundle.model.parts(), run.objective, None, State(), 0)
     assert not recomputes(bundle.model.model.language_model)

@@ -12,6 +12,7 @@ from tiny_run import make_tones, recipe
 from ossicle.cli import main
 from ossicle.models import build
 from ossicle.spec import dump_yaml
+from ossicle.support.errors import SpecError
 from ossicle.training import load_recipe
 from ossicle.training.doctor import examine, settings
 from ossicle.training.doctor.rows import of_rows
@@ -117,7 +118,7 @@ def test_one_reply_to_everything(tones, tmp_path):
 def test_recordings_held_out_that_are_trained_on(tones):
     held = {"test": {"data": {"type": "folder", "path": str(tones), "questions": ["Which pitch?"]}}}
     [says] = found(plan(tones, evaluate=held))
-    assert says.startswith("evaluate.test.data: 12 of 12 recordings are trained on in stage tune")
+    assert says.startswith("evaluate.test.data: 12 of 12 recordings read are trained on in stage tune")
 
 
 def test_recordings_longer_than_a_batch_and_heard_too_often(tones):
@@ -256,6 +257,15 @@ def test_replies_that_are_learnt_without_listening(tones, tmp_path):
     )
     said = found(given, "doubt", steps=60)
     assert any("learns the replies without listening" in says for says in said)
+
+
+def test_an_objective_that_the_rows_do_not_suit_is_a_finding(tones):
+    said = found(plan(tones, objective={"type": "dpo"}), steps=2)
+    assert any("is not one of two replies" in says for says in said)
+    said = found(plan(tones, train={"projector": "full", "language_model": {"lora": {"targets": ["no"]}}}), steps=2)
+    assert any("none of no is there" in says for says in said)
+    with pytest.raises(SpecError, match="there is no device 'gpu'"):
+        examine(plan(tones), device="gpu", quiet=True)
 
 
 def test_a_loss_that_is_no_number(tones):

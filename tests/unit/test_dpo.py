@@ -2,6 +2,8 @@
 
 import json
 import math
+from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -10,11 +12,15 @@ from tiny_run import losses, make_tones, recipe
 from ossicle.batch import Batch
 from ossicle.chat import Conversation, assistant, user
 from ossicle.data import make_source
+from ossicle.data.statistics import statistics_of
 from ossicle.models import Local, load_bundle
 from ossicle.spec import load_spec
 from ossicle.support.errors import DataError, SpecError
+from ossicle.support.progress import Progress
+from ossicle.synthesis.sources.scenes import write_scenes
 from ossicle.training import TrainingStoppedError, train
 from ossicle.training import run as run_module
+from ossicle.training.held_out import rows_of as rows_held_out
 from ossicle.training.objectives import Seen, objectives
 from ossicle.training.objectives.dpo import DpoOptions, dpo_loss, pairs_of
 from ossicle.training.objectives.next_token import next_token_loss
@@ -162,6 +168,24 @@ def test_a_run_that_is_stopped_goes_on_with_the_same_reference(tones, preference
     assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
 
 
+def test_a_rejected_reply_is_not_learnt_measured_or_counted(preferences):
+    bundle = random_bundle()
+    rows = rows_of(bundle, preferences)
+    plain = objectives.get("next_token")
+    halves, chosen = (
+        plain(plain.Options(), bundle)(Seen(bundle.model, Batch.pack(some), bundle.pad_id))["loss"]
+        for some in (rows, rows[::2])
+    )
+    torch.testing.assert_close(halves, chosen)
+    assert plain(plain.Options(), bundle).share(Batch.pack(rows)) == sum(sum(row.trained) for row in rows[::2])
+    source = make_source(preferences, "x")
+    assert [chat.messages[-1].parts[0] for chat in rows_held_out(source, 12, "x")] == [
+        source.rows(index)[0].messages[-1].parts[0] for index in Random(0).sample(range(12), 12)
+    ]
+    found = statistics_of(source, Progress(None, "rows", "x"))
+    assert found.rows == 12 and set(found.replies) == {"low", "middle", "high"}
+
+
 def test_scenes_give_a_false_reply_beside_each_true_one():
     options = {"type": "scenes", "procedural": 4, "pairs": 0.1, "preferences": True, "questions_per_scene": 6}
     source = make_source(options, "x")
@@ -178,6 +202,8 @@ def test_scenes_give_a_false_reply_beside_each_true_one():
             assert right != wrong and {right, wrong} <= choices
             seen += 1
     assert seen > 40
+    with pytest.raises(DataError, match="train on the source scenes itself"):
+        write_scenes(source, 0, 1, Path("never"))
     assert [chat.meta["pair"] for chat in make_source(options, "x").rows(3)] == [c.meta["pair"] for c in source.rows(3)]
 
 

@@ -13,7 +13,8 @@ from ossicle.metrics import normalise_answer
 from ossicle.models import Local, load_bundle
 from ossicle.support.errors import DataError, SpecError
 from ossicle.support.progress import Progress
-from ossicle.training import load_recipe, tiny_form, train
+from ossicle.training import TrainingStoppedError, load_recipe, tiny_form, train
+from ossicle.training import run as run_module
 from ossicle.training.held_out import measure, rows_of, source_of
 from ossicle.training.recipe import HeldOut
 
@@ -58,6 +59,25 @@ def test_a_run_writes_what_its_model_makes_of_the_rows_held_out(tones, tmp_path)
     for name in ("exact", "loss", "loss_swapped", "audio_gain"):
         value, low, high = found[name]
         assert low <= value <= high
+
+
+def test_a_model_that_was_not_measured_is_measured_by_the_same_command(tones, tmp_path, monkeypatch):
+    given = {**recipe(tones, renew=[]), "evaluate": held_out(tones, 4)}
+
+    def stopped(*args):
+        raise TrainingStoppedError("stopped while the model was measured.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "measure", stopped)
+        with pytest.raises(TrainingStoppedError):
+            train(given, tmp_path / "run", workers=0, quiet=True)
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+    assert not (tmp_path / "run" / "evaluation.json").exists()
+    other = {**given, "evaluate": held_out(tones, 6)}
+    train(other, tmp_path / "run", workers=0, quiet=True)
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["tones"]["rows"] == 6
+    monkeypatch.setattr(run_module, "measure", stopped)
+    train(other, tmp_path / "run", workers=0, quiet=True)
 
 
 def test_every_seed_is_measured_on_the_same_rows(tones):

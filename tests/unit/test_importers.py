@@ -151,12 +151,18 @@ def test_json_lists_and_compressed_files_are_read_and_paths_are_relative_where_t
         ({**SHAREGPT, "conversations": [{"from": "bot", "value": "x"}]}, "row 2: has a message by 'bot'"),
         ({**SHAREGPT, "conversations": [{"from": "gpt", "value": "x"}]}, "no user's message"),
         ({**SLAM, "target": 3}, "row 2: needs the texts 'source' and 'target'"),
+        ({**LLAVA, "speech": "b.wav"}, "under sound and speech"),
+        ({**LHOTSE, "recording": {**LHOTSE["recording"], "transforms": [{"name": "Speed"}]}}, "transformed on the fly"),
+        (
+            {**LHOTSE, "recording": {"sources": [{"type": "file", "channels": [0, 1], "source": "c.wav"}]}},
+            "several channels",
+        ),
         ({**LHOTSE, "supervisions": []}, "no supervision of this cut has a text"),
         ({**LHOTSE, "recording": {"sources": [{"type": "command", "source": "x"}]}}, "one source of type 'file'"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named_and_nothing_is_written(folder, row, says):
-    good = next(one for one in (SWIFT, SHAREGPT, LLAVA, SLAM, LHOTSE) if one.keys() == row.keys())
+    good = next(one for one in (SWIFT, SHAREGPT, LLAVA, SLAM, LHOTSE) if one.keys() <= row.keys())
     with pytest.raises(DataError, match=says):
         imported(folder, good, row)
     assert not (folder / "ours.jsonl").exists()
@@ -171,6 +177,14 @@ def test_files_that_are_no_rows(folder):
         ("[3]", "row 1: should be a JSON object"),
         ("", "no row could be used"),
     ):
+        with pytest.raises(DataError, match=says):
+            (folder / "bad.json").write_text(text)
+            convert(folder / "bad.json", folder / "o.jsonl", quiet=True)
+    whole = gzip.compress(json.dumps([SLAM] * 50).encode())
+    (folder / "cut.json.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"ends in the middle|not valid JSON"):
+        convert(folder / "cut.json.gz", folder / "o.jsonl", quiet=True)
+    for text, says in (("{}", "no format recognises"),):
         (folder / "bad.json").write_text(text)
         with pytest.raises(DataError, match=says):
             convert(folder / "bad.json", folder / "o.jsonl", quiet=True)

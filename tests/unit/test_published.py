@@ -183,7 +183,7 @@ def test_it_is_saved_in_our_layout_and_loads_without_the_original(pair, tmp_path
 def test_trained_on_and_given_back_transformers_alone_loads_it(pair, tmp_path):
     """With adapters on the language model and a trained projector; then in the architecture's own layout."""
     kind, theirs, folder = pair
-    given = recipe(make_tones(tmp_path / "tones", 1))
+    given = recipe(make_tones(tmp_path / "tones", 1), renew=[])
     train_what = {"projector": "full", "language_model": {"lora": {"rank": 2}}}
     stage = {**given["stages"][1], "train": train_what, "steps": 2, "dtype": "float32", "optimiser": {"lr": 0.01}}
     train({**given, "model": {"base": str(folder)}, "stages": [stage]}, tmp_path / "run", workers=0, quiet=True)

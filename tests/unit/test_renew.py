@@ -31,6 +31,20 @@ def test_what_is_named_begins_anew_and_the_rest_stays():
     assert not all(torch.equal(value, after[name]) for name, value in weights(model).items())
 
 
+def test_new_weights_are_those_of_a_model_made_from_nothing():
+    """Drawn as the model draws them; a projector meets the language model's words again."""
+    bundle = random_bundle(projector={"type": "cross_attention", "stride": 3, "heads": 2, "words": 50})
+    projector = bundle.model.model.multi_modal_projector
+    words = 8 * projector.words_VD  # random_bundle widens the words that it is compared with
+    projector.words_VD.zero_()
+    renew(bundle.model, ["projector"], seed=3)
+    torch.testing.assert_close(projector.words_VD, words)
+    assert projector.q_proj.bias.abs().max() == 0 and 0.01 < projector.q_proj.weight.std() < 0.03
+    before = torch.random.get_rng_state()
+    renew(bundle.model, [], seed=9)
+    assert torch.equal(torch.random.get_rng_state(), before), "nothing is made where nothing is renewed"
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [

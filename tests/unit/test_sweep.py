@@ -118,6 +118,9 @@ def test_a_stopped_sweep_keeps_what_is_done_and_goes_on(finished, tones, tmp_pat
         ({"cases": {"a": []}}, "case a has no point"),
         ({"cases": {"a": [{"model.projector": {"type": "mpl"}}]}}, "Did you mean 'mlp'"),
         ({"seeds": []}, "seeds"),
+        ({"cases": {"a/b": [{}]}}, "case 'a/b' names a folder"),
+        ({"cases": {"a b": [{}], "a-b": [{}]}}, "differ in spaces and dashes only"),
+        ({"cases": {"a": [{"model.projector": {"type": "codes"}}]}}, r"cases\.a\.0: .*codes"),
         ({"case": {}}, "unknown key 'case'"),
     ],
 )

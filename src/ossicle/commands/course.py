@@ -6,8 +6,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from ossicle.commands.answering import writing
 from ossicle.commands.train import print_evaluation
 from ossicle.support.errors import DataError
+from ossicle.support.plots import check_plot
 from ossicle.support.progress import describe_seconds
 
 _NO_LOSS = {"stage", "step", "total_steps", "grad_norm", "lr", "tokens", "batch_s", "audio_s", "wall_s"}
@@ -28,6 +30,8 @@ def show_run(folder: Path, plot: Path | None) -> None:
     """
     from ossicle.training import load_recipe
 
+    if plot is not None:
+        check_plot(plot)
     recipe = load_recipe(folder / "recipe.yaml")
     lines = _read(folder / "metrics.jsonl")
     total = sum(stage.steps for stage in recipe.stages)
@@ -50,7 +54,8 @@ def show_run(folder: Path, plot: Path | None) -> None:
         print(f"stage {name}: {of_stage[-1]['step']:,} of {steps.get(name, 0):,} steps; {went}")
     print_evaluation(folder / "evaluation.json")
     if plot is not None:
-        _draw(lines, plot, f"{folder.name}: {recipe.name}")
+        with writing(plot):
+            _draw(lines, plot, f"{folder.name}: {recipe.name}")
 
 
 def _read(file: Path) -> list[dict[str, Any]]:

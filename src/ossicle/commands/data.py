@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ossicle.commands.answering import note
+from ossicle.commands.answering import note, writing
 from ossicle.support.errors import DataError
+from ossicle.support.plots import check_plot
 
 if TYPE_CHECKING:
     from ossicle.data import Source
     from ossicle.data.statistics import Statistics
-
-_MARKS = {"good": "✓", "doubt": "?", "fault": "✗"}
 
 
 def source_at(path: str) -> "tuple[Source, str]":
@@ -31,7 +30,8 @@ def bring(
 
     if out.resolve() == file.resolve():
         raise DataError(f"{out}: is the file that is read; write to another.")
-    done = convert(file, out, type_name=type_name, audio_root=audio_root, question=question or QUESTION, skip=skip)
+    with writing(out):
+        done = convert(file, out, type_name=type_name, audio_root=audio_root, question=question or QUESTION, skip=skip)
     for why in done.skipped[:5]:
         note(f"left out: {why}")
     left = f", {len(done.skipped):,} left out" if done.skipped else ""
@@ -40,6 +40,7 @@ def bring(
 
 def check(path: str, rows: int, *, as_json: bool) -> bool:
     """Say what is wrong with the rows and recordings; whether nothing is."""
+    from ossicle.commands.doctor import MARKS
     from ossicle.training.doctor.recordings import look_at, of_source
 
     findings: list = []
@@ -49,7 +50,7 @@ def check(path: str, rows: int, *, as_json: bool) -> bool:
         print(json.dumps({"path": path, "findings": [finding._asdict() for finding in findings]}))
     else:
         for finding in findings:
-            print(f"{_MARKS[finding.verdict]} {finding.says}")
+            print(f"{MARKS[finding.verdict]} {finding.says}")
     return all(finding.verdict != "fault" for finding in findings)
 
 
@@ -58,11 +59,14 @@ def stats(path: str, *, plot: Path | None, as_json: bool) -> None:
     from ossicle.data.statistics import statistics_of
     from ossicle.support.progress import progress
 
+    if plot is not None:
+        check_plot(plot)
     source, name = source_at(path)
     with progress(source.num_rows, "rows", "read") as bar:
         found = statistics_of(source, bar)
     if plot is not None:
-        _draw(found, name, plot)
+        with writing(plot):
+            _draw(found, name, plot)
     if as_json:
         print(json.dumps({"path": name, **found.summary()}))
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ossicle.commands.answering import hush_libraries
 
-_MARKS = {"good": "✓", "doubt": "?", "fault": "✗"}
+MARKS = {"good": "✓", "doubt": "?", "fault": "✗"}
 
 
 def run(
@@ -20,7 +20,7 @@ def run(
 
     given = load_recipe(recipe, overrides)
     findings = examine(tiny_form(given) if tiny else given, rows=rows, steps=steps, device=device)
-    counts = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in _MARKS}
+    counts = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in MARKS}
     if as_json:
         print(json.dumps({"recipe": given.name, **counts, "findings": [finding._asdict() for finding in findings]}))
         return not counts["fault"]
@@ -28,6 +28,6 @@ def run(
     for topic, group in groupby(sorted(findings, key=lambda one: topics.index(one.topic)), lambda one: one.topic):
         print(topic)
         for finding in group:
-            print(f"  {_MARKS[finding.verdict]} {finding.says}")
+            print(f"  {MARKS[finding.verdict]} {finding.says}")
     print(f"\n{counts['fault']} fault(s), {counts['doubt']} doubt(s)")
     return not counts["fault"]

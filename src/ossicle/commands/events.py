@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ossicle.commands.answering import Choice, note, open_audios, writing
-from ossicle.support.errors import OssicleError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +23,9 @@ def show_events(file: str, choice: Choice, *, window_s: float, plot: Path | None
     """
     (audio,) = open_audios([file])
     if plot is not None:
-        if plot.suffix.lower() not in (".png", ".svg", ".pdf"):
-            raise OssicleError(f"--plot {plot}: name it .png, .svg or .pdf.")
-        from ossicle.support.extras import require
+        from ossicle.support.plots import check_plot
 
-        require("matplotlib", extra="plots")
+        check_plot(plot)
     lm = choice.load()
     from ossicle.models.listening import TIMELINE, TIMELINE_FOR_ANY, events, picture
 

@@ -96,6 +96,8 @@ def _read(file: Path) -> Iterator[tuple[int, Json]]:
                 yield number, row
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror or error}).") from None
+    except EOFError:
+        raise DataError(f"{file}: ends in the middle; was it written to its end?") from None
     except UnicodeDecodeError:
         raise DataError(f"{file}: is no text in UTF-8.") from None
     except ValueError as error:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ossicle.audio import Audio
+from ossicle.data.halves import is_taught
 from ossicle.data.source import Source
 from ossicle.support.errors import DataError
 from ossicle.support.progress import Progress
@@ -56,6 +57,8 @@ def statistics_of(source: Source, progress: Progress) -> Statistics:
     words, rows = [], 0
     for index in range(source.num_rows):
         for chat in source.rows(index):
+            if not is_taught(chat.meta):
+                continue
             rows += 1
             audios |= {audio.digest: audio for audio in chat.audios}
             for message in chat.messages:

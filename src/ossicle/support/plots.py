@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ossicle.support.errors import OssicleError
 from ossicle.support.extras import require
 from ossicle.support.files import atomic_write
 
@@ -45,6 +46,17 @@ class Event(Protocol):
     def start_s(self) -> float: ...  # noqa: D102
     @property
     def end_s(self) -> float: ...  # noqa: D102
+
+
+def check_plot(path: str | os.PathLike[str]) -> None:
+    """See, before there is work to lose, that a picture can be drawn.
+
+    Raises:
+        OssicleError: its format is none that is drawn. MissingExtraError: matplotlib is not installed.
+    """
+    if os.path.splitext(os.fspath(path))[1].lower() not in (".png", ".svg", ".pdf"):
+        raise OssicleError(f"--plot {os.fspath(path)}: name it .png, .svg or .pdf.")
+    require("matplotlib", extra="plots")
 
 
 def plot_events(

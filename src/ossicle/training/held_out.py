@@ -1,12 +1,13 @@
 """What a trained model makes of rows that it was not trained on, and whether it listens to them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
 from ossicle.batch import Row
 from ossicle.chat import Conversation, Sampling
 from ossicle.chat.controls import swapped
+from ossicle.data.halves import is_taught
 from ossicle.data.source import Checked, Source, make_source
 from ossicle.metrics import Interval, accuracy, bootstrap, normalise_answer
 from ossicle.models import Bundle, Local, decoding
@@ -15,6 +16,7 @@ from ossicle.support.progress import Progress
 from ossicle.training.recipe import HeldOut
 
 _AT_ONCE = 8
+_LOGITS_AT_ONCE = 2**27
 _SPARE_TOKENS = 16
 """An answer may be so many tokens longer than the longest right one before it is cut."""
 
@@ -41,7 +43,7 @@ def rows_of(source: Source, most: int, name: str) -> list[Conversation]:
     """The conversations on which every model is measured, whatever its seed. Raises DataError."""
     found: list[Conversation] = []
     for index in _indices(source, most):
-        found += source.rows(index)[: most - len(found)]
+        found += [chat for chat in source.rows(index) if is_taught(chat.meta)][: most - len(found)]
         if len(found) == most:
             break
     if len(found) < 2:
@@ -58,13 +60,16 @@ def _indices(source: Source, most: int) -> Sequence[int]:
     return Random(0).sample(range(source.num_rows), source.num_rows)
 
 
-def measure(bundle: Bundle, chats: Sequence[Conversation], progress: Progress) -> dict[str, Any]:
+def measure(
+    bundle: Bundle, chats: Sequence[Conversation], progress: Progress, advanced: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Ask a model what the rows ask, and compare its replies with theirs.
 
     Args:
         bundle: the model, in evaluation mode.
         chats: rows whose last message is the right reply.
         progress: counts rows.
+        advanced: called now and then; may raise to end it.
 
     Returns:
         ``rows``; ``exact`` (share of greedy replies that are the right one but for case, punctuation and how numbers
@@ -91,6 +96,7 @@ def measure(bundle: Bundle, chats: Sequence[Conversation], progress: Progress) -
         real += _losses(bundle, rows)
         other += _losses(bundle, [lm.prepare(chat) for chat in mixed[first : first + _AT_ONCE]])
         progress.advance(len(here), exact=sum(hits) / len(hits))
+        advanced()
     both = list(zip(real, other, strict=True))
     return {
         "rows": len(chats),
@@ -103,7 +109,11 @@ def measure(bundle: Bundle, chats: Sequence[Conversation], progress: Progress) -
 
 
 def _losses(bundle: Bundle, rows: list[Row]) -> list[_Loss]:
-    return [_Loss(-total, count) for total, count in decoding.score(bundle, rows)]
+    # Logits of all positions are made: a few rows at a time where the vocabulary is large.
+    each = max(len(row.ids) for row in rows) * bundle.model.config.text_config.vocab_size
+    at_once = max(1, _LOGITS_AT_ONCE // each)
+    scores = [pair for n in range(0, len(rows), at_once) for pair in decoding.score(bundle, rows[n : n + at_once])]
+    return [_Loss(-total, count) for total, count in scores]
 
 
 def _words(chat: Conversation) -> str:

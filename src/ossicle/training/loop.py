@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
+from statistics import fmean
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from ossicle.data.batching import Position
 from ossicle.data.keys import key_of
@@ -150,23 +152,39 @@ class StageRun:
         state.step += 1
         state.total_steps += 1
         self.average.update(state.step)
-        means = {name: sum(one[name] for one in told) / len(told) for name in told[0]}
+        names = dict.fromkeys(name for one in told for name in one)
+        means = {name: fmean(one[name] for one in told if name in one) for name in names}
         return {**means, "loss": sum(one["loss"] for one in told), "grad_norm": norm, "lr": lr}
 
 
 def recompute(model: nn.Module, wanted: bool) -> None:
-    """Let the language model's layers keep nothing for the way back, or all. Raises ModelError if it cannot."""
+    """Let the language model's layers keep nothing for the way back, or all; once it is known what is trained.
+
+    Raises:
+        ModelError: its family cannot.
+    """
     language_model = model.model.language_model if hasattr(model, "model") else None
-    if language_model is None or wanted == recomputes(language_model):
+    if language_model is None:
         return
-    if wanted and not getattr(language_model, "supports_gradient_checkpointing", False):
-        raise ModelError(f"{type(language_model).__name__} cannot compute its layers again; set recompute: false.")
     # transformers gives up the name "gradient checkpointing" for "activation checkpointing".
     name = "activation" if hasattr(language_model, "activation_checkpointing_enable") else "gradient"
-    if wanted:
+    if wanted and not getattr(language_model, "supports_gradient_checkpointing", False):
+        raise ModelError(f"{type(language_model).__name__} cannot compute its layers again; set recompute: false.")
+    if wanted and not recomputes(language_model):
         getattr(language_model, f"{name}_checkpointing_enable")({"use_reentrant": False})
-    else:
+    elif not wanted and recomputes(language_model):
         getattr(language_model, f"{name}_checkpointing_disable")()
+    for layer in language_model.modules() if wanted else ():
+        if not isinstance(layer, GradientCheckpointingLayer) or layer.training:
+            continue
+        # Layers of a part that is frozen, or learns by adapters, are not in training, and would keep everything. The
+        # layer alone is put into it, not what is in it, so that nothing within has dropout.
+        if isinstance(drop := getattr(layer, "dropout", 0.0), float) and drop > 0:
+            raise ModelError(
+                f"{type(layer).__name__} has dropout of its own, which would come back in a frozen part that is "
+                "computed again; set recompute: false."
+            )
+        layer.training = True
 
 
 def recomputes(language_model: nn.Module) -> bool:
@@ -195,7 +213,8 @@ def run_stage(
     with closing(run.loader.batches(Position(state.chunk, state.batch))) as batches:
         while state.step < stage.steps:
             if stopping():
-                save()
+                if state.step:  # at step 0, what went before is saved
+                    save()
                 where = f"step {state.step} of stage {stage.name}"
                 raise TrainingStoppedError(f"stopped after {where}; everything is saved, the same command continues.")
             loaded = list(islice(batches, stage.accumulate))

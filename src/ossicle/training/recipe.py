@@ -69,7 +69,8 @@ class Stage(Spec):
     """Most recordings in a batch."""
     accumulate: int = Field(default=1, ge=1)
     """Batches per step, one after another: as one batch of them all, in the memory of one. (But for batch norms, whose
-    statistics are those of each, and objectives that contrast the rows of a batch.)"""
+    statistics are those of each; objectives that contrast the rows of a batch; and what an objective adds to its own
+    loss, which shares that one's weights.)"""
     recompute: bool = False
     """Compute what the language model's layers hold a second time on the way back instead of keeping it: a third more
     time for a fraction of the memory (Chen et al. 2016, arXiv 1604.06174)."""

@@ -19,8 +19,13 @@ def renew(model: LALM, names: Sequence[str], seed: int) -> None:
         names: ``encoder``, ``projector`` or a module within one of them, e.g. ``encoder.layers``.
         seed: of the new weights.
     """
+    if not names:
+        return
     torch.manual_seed(seed)
     fresh = _made_again(model)
+    for module in (inner for part in fresh.values() for inner in part.modules()):
+        model._init_weights(module)
+    fresh["projector"].meet(model.get_input_embeddings().weight.detach().cpu())
     for name in names:
         part, _, inner = name.partition(".")
         model.trunks()[part].get_submodule(inner).load_state_dict(fresh[part].get_submodule(inner).state_dict())

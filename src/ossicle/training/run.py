@@ -24,7 +24,7 @@ from ossicle.data.mixture import Mixture, make_mixture
 from ossicle.data.source import sources
 from ossicle.encoders import encoders
 from ossicle.models import Bundle, ModelSpec, build, save
-from ossicle.models.build import BaseSpec, base_folder
+from ossicle.models.build import BaseSpec, base_folder, load_bundle
 from ossicle.models.folders import weights_of
 from ossicle.projectors import projectors
 from ossicle.registry import Registry
@@ -43,12 +43,13 @@ from ossicle.training.checkpoint import (
 )
 from ossicle.training.held_out import measure, rows_of, source_of
 from ossicle.training.journal import Journal
-from ossicle.training.loop import Objectives, StageRun, run_stage
+from ossicle.training.loop import Objectives, StageRun, TrainingStoppedError, run_stage
 from ossicle.training.lora import attach, merge, save_adapters
 from ossicle.training.objectives import objectives
 from ossicle.training.recipe import Recipe, Stage, load_recipe
 from ossicle.training.renew import check_renewed, renew
 
+_EVALUATION = "evaluation.json"
 _MAY_DIFFER = ("save_every_steps", "save_every_s")
 
 
@@ -90,31 +91,55 @@ def train(
     out = Path(out)
     finished = out / "model"
     mixtures = [_mixture(recipe, stage) for stage in recipe.stages]
-    held_out = {name: source_of(held, name) for name, held in recipe.evaluate.items()}
+    held_out = {} if finished.is_dir() else {n: source_of(held, n) for n, held in recipe.evaluate.items()}
     with _writing(out), _claimed(out, recipe), _deterministic(), _stop_signals() as stopping:
         recover_folder(finished)
         if finished.is_dir():
+            _measure_again(recipe, out, device, stopping, quiet)
             return finished
         for mixture in mixtures:
             mixture.check()
+        measured = {name: rows_of(held_out[name], held.rows, name) for name, held in recipe.evaluate.items()}
         torch.manual_seed(key_of(recipe.seed, "initial weights"))
         bundle = build(recipe.model, (text for mixture in mixtures for text in mixture.texts()))
         bundle.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         _Run(recipe, out, bundle, mixtures, _workers(workers), stopping, quiet).go()
-        if recipe.evaluate:
-            measured = {n: rows_of(held_out[n], held.rows, n) for n, held in recipe.evaluate.items()}
-            _evaluate(bundle, measured, out / "evaluation.json", quiet)
         files = {"recipe.yaml": recipe.to_yaml(), **({"README.md": card} if card else {})}
         bundle.model.eval().requires_grad_(True)
         save(bundle, finished, files=files)
+        _evaluate(bundle, measured, out / _EVALUATION, stopping, quiet)
     return finished
 
 
-def _evaluate(bundle: Bundle, measured: Mapping[str, Sequence[Conversation]], file: Path, quiet: bool) -> None:
-    """Write what the trained model makes of the rows held out."""
+def _measure_again(recipe: Recipe, out: Path, device: str | None, stopping: Callable[[], bool], quiet: bool) -> None:
+    """Measure a finished model that was not, as its run was stopped before it was."""
+    if not recipe.evaluate or (out / _EVALUATION).is_file():
+        return
+    measured = {name: rows_of(source_of(held, name), held.rows, name) for name, held in recipe.evaluate.items()}
+    bundle = load_bundle(out / "model", device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    _evaluate(bundle, measured, out / _EVALUATION, stopping, quiet)
+
+
+def _evaluate(
+    bundle: Bundle,
+    measured: Mapping[str, Sequence[Conversation]],
+    file: Path,
+    stopping: Callable[[], bool],
+    quiet: bool,
+) -> None:
+    """Write what the trained model makes of the rows held out. Raises TrainingStoppedError where that is asked for."""
+    if not measured:
+        return
     bundle.model.eval()
+
+    def advanced() -> None:
+        if stopping():
+            raise TrainingStoppedError(
+                "stopped while the model was measured; it is saved, the same command measures it."
+            )
+
     with progress(sum(map(len, measured.values())), "rows", "evaluate", quiet=quiet) as bar:
-        found = {name: measure(bundle, chats, bar) for name, chats in measured.items()}
+        found = {name: measure(bundle, chats, bar, advanced) for name, chats in measured.items()}
     with atomic_write(file) as temporary:
         lines = [f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in found.items()]
         temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
@@ -332,7 +357,7 @@ def _claimed(out: Path, recipe: Recipe) -> Iterator[None]:
 def _comparable(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved recipe without what doesn't change the result."""
     stages = [{k: v for k, v in stage.items() if k not in _MAY_DIFFER} for stage in recipe.get("stages", [])]
-    return {**recipe, "stages": stages}
+    return {**recipe, "stages": stages, "evaluate": {}}
 
 
 def _lock(handle: int) -> bool:

@@ -1,6 +1,7 @@
 """One recipe in several versions, each from several seeds: what is gained, and what it costs."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +13,11 @@ from pydantic import Field, field_validator
 
 from ossicle.models.config import OssicleConfig
 from ossicle.models.lalm import build_audio
+from ossicle.models.parts import parts_of_spec
 from ossicle.spec import Spec, dump_yaml, load_spec
-from ossicle.support.errors import SpecError
+from ossicle.support.errors import OssicleError, SpecError
 from ossicle.support.files import atomic_write
 from ossicle.support.progress import progress
-from ossicle.training.loop import TrainingStoppedError
 from ossicle.training.recipe import Recipe, load_recipe
 from ossicle.training.run import resolve, train
 from ossicle.training.tiny_form import tiny_form
@@ -43,7 +44,15 @@ class Sweep(Spec):
         for name, points in cases.items():
             if not points:
                 raise ValueError(f"case {name} has no point; give at least one, such as {{}}")
+            if not re.fullmatch(r"[\w ,.+-]+", name):
+                raise ValueError(f"case {name!r} names a folder: use letters, digits, spaces and , . + - _")
+        if len({_folder(name) for name in cases}) < len(cases):
+            raise ValueError("two cases differ in spaces and dashes only; name them otherwise")
         return cases
+
+
+def _folder(case: str) -> str:
+    return case.replace(" ", "-")
 
 
 class Version(NamedTuple):
@@ -57,7 +66,7 @@ class Version(NamedTuple):
     @property
     def folder(self) -> str:
         """Where it is trained."""
-        return f"{self.case.replace(' ', '-')}-{self.point + 1}-seed{self.seed}"
+        return f"{_folder(self.case)}-{self.point + 1}-seed{self.seed}"
 
 
 class Point(NamedTuple):
@@ -115,10 +124,14 @@ def run_sweep(
         TrainingStoppedError: Ctrl-C; what is done is kept.
     """
     out = Path(out)
-    all_versions = [
-        version._replace(recipe=resolve(tiny_form(version.recipe) if tiny else version.recipe))
-        for version in versions(sweep)
-    ]
+    all_versions = []
+    for version in versions(sweep):
+        try:
+            recipe = resolve(tiny_form(version.recipe) if tiny else version.recipe)
+            parts_of_spec(recipe.model)
+        except OssicleError as error:
+            raise type(error)(f"cases.{version.case}.{version.point}: {error}") from None
+        all_versions.append(version._replace(recipe=recipe))
     file = out / "results.jsonl"
     done = _done(file)
     with progress(len(all_versions), "runs", sweep.name, start=len(done), quiet=quiet) as bar:
@@ -130,8 +143,8 @@ def run_sweep(
             folder = out / "runs" / version.folder
             try:
                 model = train(version.recipe, folder, quiet=True, **how)
-            except TrainingStoppedError as error:
-                raise TrainingStoppedError(f"{version.folder}: {error}") from None
+            except OssicleError as error:
+                raise type(error)(f"{version.folder}: {error}") from None
             done[key] = {**_named(version), **_result(folder, model, version.recipe), "recipe": wanted}
             _write(file, done.values())
             if not keep_models:

@@ -42,6 +42,14 @@ class Lhotse(Importer):
 def _source(recording: Any) -> str:
     sources = recording.get("sources") if isinstance(recording, dict) else None
     files = [s.get("source") for s in sources or () if isinstance(s, dict) and s.get("type", "file") == "file"]
+    if recording.get("transforms") if isinstance(recording, dict) else None:
+        raise DataError(
+            "the cut's recording is to be transformed on the fly; save the transformed audio to files first."
+        )
+    if any(len(s.get("channels", [0])) > 1 for s in sources or () if isinstance(s, dict)):
+        raise DataError(
+            "the cut's recording has several channels, of which a row names none; save each to a file first."
+        )
     if len(files) != 1 or not isinstance(files[0], str):
         raise DataError("a cut needs a recording with one source of type 'file'; save its audio to files first.")
     return files[0]

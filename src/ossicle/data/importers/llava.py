@@ -1,6 +1,7 @@
 """LLaVA's style as Audio Flamingo uses it: ``sound`` and ``conversations``, with ``<sound>`` in the words."""
 
 from ossicle.data.importers.base import Importer, Json, importers, messages_of, rest_of, strings, turns_of
+from ossicle.support.errors import DataError
 
 _KEYS = ("sound", "audio", "speech")
 
@@ -19,6 +20,9 @@ class Llava(Importer):
     def row(self, row: Json, question: str) -> Json:
         """Marks become recordings."""
         turns = turns_of(row.get("conversations"), "conversations", "from", "value")
-        audios = [path for key in _KEYS for path in strings(row.get(key), key)]
+        named = [key for key in _KEYS if strings(row.get(key), key)]
+        if len(named) > 1:
+            raise DataError(f"has recordings under {' and '.join(named)}, so their order is not known; use one key.")
+        audios = [path for key in named for path in strings(row.get(key), key)]
         messages = messages_of(turns, audios, ("<sound>", "<audio>", "<speech>"))
         return {"messages": messages, "meta": rest_of(row, ("conversations", *_KEYS))}

@@ -13,13 +13,13 @@ hold ``"rejected": "A bell."``, a worse reply than the last one, for the objecti
 import json
 import os
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ossicle.audio import Audio
 from ossicle.chat import Conversation, Message, Part
+from ossicle.data.halves import lesson, preference
 from ossicle.data.paths import expand
 from ossicle.data.source import sources
 from ossicle.spec import Spec
@@ -150,24 +150,6 @@ def _part(part: Any, where: str, folder: Path) -> Part:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
-
-
-def lesson(chat: Conversation, transcripts: Sequence[str], pair: str) -> tuple[Conversation, Conversation]:
-    """The two halves of a lesson: ``chat``, and the same with words in place of its recordings, marked by ``pair``."""
-    words = iter(transcripts)
-    messages = tuple(
-        replace(m, parts=tuple(next(words) if isinstance(part, Audio) else part for part in m.parts))
-        for m in chat.messages
-    )
-    hears = replace(chat, meta={**chat.meta, "pair": pair, "reads": False})
-    return hears, Conversation(messages, {**chat.meta, "pair": pair, "reads": True})
-
-
-def preference(chat: Conversation, rejected: str, pair: str) -> tuple[Conversation, Conversation]:
-    """The two halves of a preference: ``chat``, and the same with the reply ``rejected``, marked by ``pair``."""
-    chosen = replace(chat, meta={**chat.meta, "pair": pair, "chosen": True})
-    other = chat.prompt.with_reply(rejected)
-    return chosen, replace(other, meta={**chat.meta, "pair": pair, "chosen": False})
 
 
 def write_conversations(path: str | Path, rows: Iterable[Conversation]) -> int:

@@ -11,10 +11,11 @@ from pydantic import Field, field_validator
 
 from ossicle.audio import Audio
 from ossicle.chat import Conversation, assistant, user
+from ossicle.data.halves import lesson, preference
 from ossicle.data.keys import key_of
 from ossicle.data.paths import expand
 from ossicle.data.source import sources
-from ossicle.data.sources.conversations import lesson, preference, write_conversations
+from ossicle.data.sources.conversations import write_conversations
 from ossicle.spec import Spec
 from ossicle.support.errors import DataError, OssicleError
 from ossicle.support.files import atomic_write
@@ -296,6 +297,11 @@ def write_scenes(source: Scenes, first: int, count: int, out: Path) -> int:
     """
     import soundfile
 
+    if source.options.preferences or source.options.described:
+        raise DataError(
+            "preferences and described make rows that belong together, which those of a file do not; train on "
+            "the source scenes itself."
+        )
     (out / "audio").mkdir(parents=True, exist_ok=True)
     plans, written = [], []
     for index in range(first, first + count):

@@ -1,5 +1,6 @@
 """All examinations of a recipe, the cheap ones first."""
 
+from collections.abc import Iterator
 from itertools import islice
 
 import torch
@@ -7,7 +8,8 @@ import torch
 from ossicle.chat import Conversation
 from ossicle.models import Bundle, build
 from ossicle.models.parts import Parts, parts_of_spec
-from ossicle.support.progress import progress
+from ossicle.support.errors import OssicleError, SpecError
+from ossicle.support.progress import Progress, progress
 from ossicle.training.doctor.finding import Finding
 from ossicle.training.doctor.learning import of_learning
 from ossicle.training.doctor.recordings import Looked, across, look, of_source
@@ -39,7 +41,7 @@ def examine(
         SpecError: the recipe itself cannot be read. ModelError: its weights cannot.
     """
     recipe = resolve(recipe)
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = _device(device)
     findings = [*of_settings(recipe)]
     by_stage, held = look(recipe, rows, findings)
     read_once = {id(looked): looked for sources in (*by_stage.values(), held) for looked in sources}
@@ -65,8 +67,27 @@ def examine(
         return [*findings, Finding("learning", "doubt", "not tried, as there are faults in the rows; mend them.")]
     if steps:
         with progress(steps, "steps", "one batch", quiet=quiet) as bar:
-            findings += of_learning(recipe, bundle, chats[recipe.stages[0].name], steps, bar)
+            findings += _learning(recipe, bundle, chats[recipe.stages[0].name], steps, bar)
     return findings
+
+
+def _learning(
+    recipe: Recipe, bundle: Bundle, chats: list[Conversation], steps: int, bar: Progress
+) -> Iterator[Finding]:
+    """What learning one batch tells, also where it cannot be done."""
+    try:
+        yield from of_learning(recipe, bundle, chats, steps, bar)
+    except OssicleError as error:
+        yield Finding("learning", "fault", str(error))
+    except torch.OutOfMemoryError:
+        yield Finding("learning", "fault", "there is no room to learn one batch; lower seconds_per_batch.")
+
+
+def _device(name: str | None) -> torch.device:
+    try:
+        return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError:
+        raise SpecError(f"there is no device {name!r}; torch knows cpu, cuda, cuda:1, mps.") from None
 
 
 def _mixed(sources: list[Looked]) -> list[Conversation]:

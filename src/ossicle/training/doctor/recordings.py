@@ -10,6 +10,7 @@ import numpy as np
 
 from ossicle.audio import Audio
 from ossicle.chat import Conversation
+from ossicle.data.halves import is_taught
 from ossicle.data.source import Source, make_source
 from ossicle.support.errors import AudioError, OssicleError
 from ossicle.training.doctor.finding import Finding, some
@@ -135,7 +136,7 @@ def _sound(where: str, audios: Sequence[Audio]) -> Iterator[Finding]:
 
 
 def _text(where: str, chats: Sequence[Conversation]) -> Iterator[Finding]:
-    chats = [chat for chat in chats if chat.meta.get("chosen", True)]
+    chats = [chat for chat in chats if is_taught(chat.meta)]
     replies: Counter[str] = Counter()
     by_question: dict[tuple[object, ...], list[str]] = defaultdict(list)
     for chat in chats:
@@ -175,7 +176,7 @@ def across(recipe: Recipe, by_stage: Mapping[str, list[Looked]], held: Sequence[
                 yield Finding(
                     "data",
                     "fault",
-                    f"{out.where}: {len(leaked)} of {len(out.audios)} recordings are trained on in stage {stage} "
+                    f"{out.where}: {len(leaked)} of {len(out.audios)} recordings read are trained on in stage {stage} "
                     f"({some(leaked)}); hold out others, or what is measured is memory.",
                 )
     for stage in recipe.stages:
@@ -194,7 +195,7 @@ def _lengths(stage: Stage, sources: Sequence[Looked]) -> Iterator[Finding]:
         )
     whole = [_seconds(looked) for looked in sources]
     if whole and all(whole):
-        times = stage.steps * stage.seconds_per_batch * 0.95 / sum(whole)  # type: ignore[arg-type]
+        times = stage.steps * stage.accumulate * stage.seconds_per_batch * 0.95 / sum(whole)  # type: ignore[arg-type]
         if times > MANY_TIMES:
             yield Finding(
                 "data",

@@ -11,6 +11,7 @@ from ossicle.models.parts import Parts
 from ossicle.training.doctor.finding import Finding
 from ossicle.training.lora import adapter_size
 from ossicle.training.recipe import Part, Recipe, Stage
+from ossicle.training.run import objective_options
 
 PARTS: tuple[Part, ...] = ("encoder", "projector", "language_model")
 HIGH_FOR_TRAINED, LOW_FOR_NEW = 1e-4, 1e-5
@@ -132,6 +133,8 @@ def _needs(stage: Stage, parts: Parts, counts: Mapping[str, int], tokens_per_s: 
             module = parts.language_model.base_model if part == "language_model" else getattr(parts, part)
             trained = adapter_size(module, how.lora)[0]
         total += PER_FROZEN * count + (PER_TRAINED + (4 if stage.ema else 0)) * trained
+    copies = sum(cls.copies(options) for _, cls, options in objective_options(stage))
+    total += PER_FROZEN * sum(counts.values()) * copies
     text = parts.text_config
     layers = getattr(text, "num_hidden_layers", 12)
     positions = stage.seconds_per_batch * max(tokens_per_s, 1.0)

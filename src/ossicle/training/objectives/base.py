@@ -95,6 +95,11 @@ class Objective(nn.Module, abc.ABC):
         super().__init__()
         self.options = options
 
+    @classmethod
+    def copies(cls, options: BaseModel) -> int:
+        """How many copies of the model it keeps beside it."""
+        return 0
+
     def share(self, batch: Batch) -> float:
         """How much a batch counts beside the others of a step: the sum of the weights of which its loss is the mean."""
         return 1.0

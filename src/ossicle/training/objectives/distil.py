@@ -67,6 +67,11 @@ class Distil(Objective):
             self.teacher.eval()
         return self
 
+    @classmethod
+    def copies(cls, options: DistilOptions) -> int:
+        """An earlier teacher."""
+        return int(options.teacher == "initial")
+
     def share(self, batch: Batch) -> float:
         """Tokens of its replies."""
         return sum(sum(row.trained[1:]) for row in batch.rows) / 2

@@ -99,6 +99,11 @@ class Dpo(Objective):
             self.reference.eval()
         return self
 
+    @classmethod
+    def copies(cls, options: DpoOptions) -> int:
+        """The reference."""
+        return int(options.reference == "initial")
+
     def share(self, batch: Batch) -> float:
         """Its pairs."""
         return len(batch.rows) / 2

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from ossicle.batch import Batch
+from ossicle.batch import Batch, Row
+from ossicle.data.halves import is_taught
 from ossicle.encoders.base import Options
 from ossicle.models.integrations import Heard
 from ossicle.models.integrations.codes import Codes
@@ -98,7 +99,8 @@ def sound_loss(seen: Seen) -> Tensor:
 
 @objectives.register("next_token")
 class NextToken(Objective):
-    """``−log p(reply | sound, words before)``, averaged over the trained tokens of the batch."""
+    """``−log p(reply | sound, words before)``, averaged over the trained tokens of the batch. Rejected replies, and the
+    halves of lessons that read, are passed over."""
 
     Options = NextTokenOptions
 
@@ -114,7 +116,7 @@ class NextToken(Objective):
     def share(self, batch: Batch) -> float:
         """The weights of its trained tokens."""
         total = 0.0
-        for row in batch.rows:
+        for row in filter(_is_taught, batch.rows):
             tokens = [token for token, trained in zip(row.ids[1:], row.trained[1:], strict=True) if trained]
             weight = sum(self._weights(tokens)) if self.options.emphasis else float(len(tokens))
             total += weight * len(tokens) ** -self.options.length_power if tokens else 0.0
@@ -122,11 +124,14 @@ class NextToken(Objective):
 
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """One pass over the rows."""
-        if not any(any(row.trained) for row in seen.batch.rows):
+        if not any(any(row.trained) for row in seen.batch.rows if _is_taught(row)):
             raise DataError("objective next_token: no row of this batch has a reply to learn; add assistant messages.")
         hidden_ND, options = seen.hidden_ND, self.options
         targets_N, row_of_target_N = (t.to(hidden_ND.device) for t in (seen.packed.targets, seen.packed.row_of_target))
         weights_N = length_weights(row_of_target_N, options.length_power)
+        if not all(map(_is_taught, seen.batch.rows)):
+            taught_B = torch.tensor([float(_is_taught(row)) for row in seen.batch.rows], device=hidden_ND.device)
+            weights_N = taught_B[row_of_target_N] * (1.0 if weights_N is None else weights_N)
         if options.emphasis:
             emphasis_N = self._emphasis(seen).to(hidden_ND.device)
             weights_N = emphasis_N if weights_N is None else weights_N * emphasis_N
@@ -148,5 +153,11 @@ class NextToken(Objective):
         return weights_N
 
     def _weights(self, tokens: Sequence[int]) -> list[float]:
-        pieces = [self.renderer.decode([token]) for token in tokens]
+        # What each adds to the text before it: some tokenizers drop the space before a token by itself.
+        texts = [self.renderer.decode(list(tokens[:number])) for number in range(len(tokens) + 1)]
+        pieces = [text[len(before) :] for before, text in itertools.pairwise(texts)]
         return emphasis_weights(pieces, self.options.emphasis)
+
+
+def _is_taught(row: Row) -> bool:
+    return is_taught(row.meta)
