@@ -134,7 +134,7 @@ def test_an_earlier_teacher_stays_as_it_was(lessons):
         bundle.model.lm_head.weight.mul_(0.5)
     seen = Seen(bundle.model, Batch.pack(rows), bundle.pad_id)
     assert objective(seen)["loss"].item() != pytest.approx(make(bundle)(seen)["loss"].item(), rel=0.05)
-    assert not objective.teacher.training and not any(p.requires_grad for p in objective.teacher.parameters())
+    assert not objective.earlier.training and not any(p.requires_grad for p in objective.earlier.parameters())
 
 
 def test_scenes_are_described_in_words():

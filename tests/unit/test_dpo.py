@@ -102,7 +102,7 @@ def test_without_a_reference_it_is_the_likelihood_of_the_replies(preferences, no
         likely = [total / sum(row.trained) for total, row in zip(likely, rows, strict=True)]
     wanted = dpo_loss(torch.tensor(likely[::2]), torch.tensor(likely[1::2]), 0.7, margin=0.3).mean()
     torch.testing.assert_close(found["loss"].detach(), wanted, rtol=1e-4, atol=1e-5)
-    assert objective.reference is None
+    assert objective.earlier is None
 
 
 def test_a_stage_prefers_what_is_chosen_and_its_reference_stays(tones, preferences, tmp_path):
@@ -121,7 +121,7 @@ def test_a_stage_prefers_what_is_chosen_and_its_reference_stays(tones, preferenc
     class Watched(real):
         def __init__(self, options, bundle):
             super().__init__(options, bundle)
-            kept.append((self, {n: p.clone() for n, p in self.reference.named_parameters()}))
+            kept.append((self, {n: p.clone() for n, p in self.earlier.named_parameters()}))
 
     options = DpoOptions(beta=0.5, next_token=0.1)
     with pytest.MonkeyPatch.context() as patch:
@@ -133,8 +133,8 @@ def test_a_stage_prefers_what_is_chosen_and_its_reference_stays(tones, preferenc
     assert lines[-1]["dpo"] < 0.5 and lines[-1]["preferred"] > 0.9
     assert lines[-1]["reward_chosen"] > lines[-1]["reward_rejected"]
     [(objective, before)] = kept
-    assert all(torch.equal(p, before[n]) and p.grad is None for n, p in objective.reference.named_parameters())
-    assert not objective.reference.training
+    assert all(torch.equal(p, before[n]) and p.grad is None for n, p in objective.earlier.named_parameters())
+    assert not objective.earlier.training
     chats = [make_source(preferences, "x").rows(index) for index in range(12)]
     lm = Local(load_bundle(model), "m")
     scores = [lm.score([a.prompt], [[a.messages[-1].parts[0], b.messages[-1].parts[0]]])[0] for a, b in chats]

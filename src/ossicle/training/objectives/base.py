@@ -4,6 +4,7 @@ N rows · L tokens · W windows · D width
 """
 
 import abc
+import copy
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -107,6 +108,23 @@ class Objective(nn.Module, abc.ABC):
     @abc.abstractmethod
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """Losses by name; the one called ``loss`` is minimised."""
+
+
+class Remembering(Objective):
+    """Base of objectives that may keep, as ``earlier``, the model as it is when the stage begins: a copy that never
+    learns and has no dropout."""
+
+    def __init__(self, options: BaseModel, bundle: "Bundle") -> None:
+        super().__init__(options, bundle)
+        self.earlier = copy.deepcopy(bundle.model).requires_grad_(False) if self.copies(options) else None
+        self.train()
+
+    def train(self, mode: bool = True) -> "Remembering":
+        """Training mode, but for the copy."""
+        super().train(mode)
+        if self.earlier is not None:
+            self.earlier.eval()
+        return self
 
 
 objectives: Registry[Objective] = Registry("objective", "ossicle.training.objectives")

@@ -3,9 +3,8 @@
 N trained tokens of the rows with sound · V vocabulary
 """
 
-import copy
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +14,7 @@ from torch import Tensor
 from ossicle.batch import Batch, Row
 from ossicle.encoders.base import Options
 from ossicle.support.errors import DataError
-from ossicle.training.objectives.base import Objective, Seen, objectives
-
-if TYPE_CHECKING:
-    from ossicle.models.build import Bundle
+from ossicle.training.objectives.base import Remembering, Seen, objectives
 
 
 class DistilOptions(Options):
@@ -44,7 +40,7 @@ def distil_loss(student_NV: Tensor, teacher_NV: Tensor, temperature: float = 1.0
 
 
 @objectives.register("distil")
-class Distil(Objective):
+class Distil(Remembering):
     """Distillation from words to sound (BLSP-Emo; Ultravox): the next-token distributions over one reply, once after
     the sound and once after its words, are to be alike. Nothing is learnt through the words.
 
@@ -54,18 +50,6 @@ class Distil(Objective):
 
     Options = DistilOptions
     scenes = MappingProxyType({"described": True})
-
-    def __init__(self, options: DistilOptions, bundle: "Bundle") -> None:
-        super().__init__(options, bundle)
-        self.teacher = copy.deepcopy(bundle.model).requires_grad_(False) if options.teacher == "initial" else None
-        self.train()
-
-    def train(self, mode: bool = True) -> "Distil":
-        """The teacher never has dropout."""
-        super().train(mode)
-        if self.teacher is not None:
-            self.teacher.eval()
-        return self
 
     @classmethod
     def copies(cls, options: DistilOptions) -> int:
@@ -86,7 +70,7 @@ class Distil(Objective):
         device = seen.hidden_ND.device
         student_NV = seen.model.logits(seen.hidden_ND[heard_N.to(device)]).float()
         with torch.no_grad():
-            taught = seen if self.teacher is None else Seen(self.teacher, seen.batch, seen.pad_id)
+            taught = seen if self.earlier is None else Seen(self.earlier, seen.batch, seen.pad_id)
             teacher_NV = taught.model.logits(taught.hidden_ND[read_N.to(device)].detach()).float()
         loss = distil_loss(student_NV, teacher_NV, self.options.temperature)
         same = (student_NV.argmax(-1) == teacher_NV.argmax(-1)).float().mean()

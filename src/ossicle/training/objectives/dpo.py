@@ -3,9 +3,8 @@
 R pairs · N trained tokens · D width · V vocabulary
 """
 
-import copy
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +14,8 @@ from torch import Tensor
 from ossicle.batch import Batch, Row
 from ossicle.encoders.base import Options
 from ossicle.support.errors import DataError
-from ossicle.training.objectives.base import Objective, Seen, objectives
+from ossicle.training.objectives.base import Remembering, Seen, objectives
 from ossicle.training.objectives.next_token import next_token_loss
-
-if TYPE_CHECKING:
-    from ossicle.models.build import Bundle
 
 Kind = Literal["sigmoid", "ipo", "hinge"]
 
@@ -76,7 +72,7 @@ def dpo_loss(
 
 
 @objectives.register("dpo")
-class Dpo(Objective):
+class Dpo(Remembering):
     """Direct preference optimisation: of two replies to the same sound and words, one is to become likelier.
 
     The two are rows of a batch with the same ``meta["pair"]``, and ``meta["chosen"]`` true of one: conversations with a
@@ -86,18 +82,6 @@ class Dpo(Objective):
 
     Options = DpoOptions
     scenes = MappingProxyType({"preferences": True})
-
-    def __init__(self, options: DpoOptions, bundle: "Bundle") -> None:
-        super().__init__(options, bundle)
-        self.reference = copy.deepcopy(bundle.model).requires_grad_(False) if options.reference == "initial" else None
-        self.train()
-
-    def train(self, mode: bool = True) -> "Dpo":
-        """The reference never has dropout."""
-        super().train(mode)
-        if self.reference is not None:
-            self.reference.eval()
-        return self
 
     @classmethod
     def copies(cls, options: DpoOptions) -> int:
@@ -113,9 +97,9 @@ class Dpo(Objective):
         options = self.options
         chosen, rejected = (torch.tensor(side) for side in pairs_of(seen.batch.rows))
         likely_B = self._log_likelihood(seen)
-        if self.reference is not None:
+        if self.earlier is not None:
             with torch.no_grad():
-                before_B = self._log_likelihood(Seen(self.reference, seen.batch, seen.pad_id))
+                before_B = self._log_likelihood(Seen(self.earlier, seen.batch, seen.pad_id))
             likely_B = likely_B - before_B
         chosen_R, rejected_R = likely_B[chosen], likely_B[rejected]
         loss = dpo_loss(
