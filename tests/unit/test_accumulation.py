@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_run import losses, make_tones, recipe
+from tiny_run import losses, make_tones, recipe, stop_once
 from torch import nn
 
 from ossicle.batch import Batch
@@ -11,7 +11,6 @@ from ossicle.data import make_source
 from ossicle.data.halves import lesson, preference
 from ossicle.spec import build_options, load_spec
 from ossicle.training import TrainingStoppedError, train
-from ossicle.training import run as run_module
 from ossicle.training.checkpoint import State
 from ossicle.training.loop import Objectives, StageRun, recomputes
 from ossicle.training.objectives import objectives
@@ -100,12 +99,7 @@ def test_a_run_that_accumulates_counts_all_its_sound_and_resumes_exactly(tones, 
     train(once, tmp_path / "once", workers=0, quiet=True)
     more, less = (dict(losses(tmp_path / run)[-1]) for run in ("whole", "once"))
     assert more["step"] == less["step"] == 5 and more["audio_s"] > 2.5 * less["audio_s"]
-    real, calls = run_module.run_stage, []
-
-    def stopped(run, journal, save, stopping, bar):
-        return real(run, journal, save, lambda: run.state.step == 2 and not calls and not calls.append(1), bar)
-
-    monkeypatch.setattr(run_module, "run_stage", stopped)
+    stop_once(monkeypatch, 2)
     with pytest.raises(TrainingStoppedError):
         train(given, tmp_path / "parts", workers=0, quiet=True)
     train(given, tmp_path / "parts", workers=0, quiet=True)

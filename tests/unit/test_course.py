@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny_run import make_tones, recipe
+from tiny_run import make_tones, recipe, stop_once
 
 from ossicle.cli import main
 from ossicle.support.charts import (
@@ -19,7 +19,6 @@ from ossicle.support.charts import (
     plot_panels,
 )
 from ossicle.training import TrainingStoppedError, train
-from ossicle.training import run as run_module
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +30,7 @@ def tones(tmp_path_factory):
 def test_a_run_that_is_finished_and_one_that_is_not(tones, tmp_path, capsys, monkeypatch):
     held = {"tones": {"data": {"type": "folder", "path": str(tones)}, "rows": 4}}
     given = {**recipe(tones), "evaluate": held}
-    real, calls = run_module.run_stage, []
-
-    def stopped(run, journal, save, stopping, bar):
-        return real(run, journal, save, lambda: run.state.total_steps == 9 and not calls and not calls.append(1), bar)
-
-    monkeypatch.setattr(run_module, "run_stage", stopped)
+    stop_once(monkeypatch, 9)
     with pytest.raises(TrainingStoppedError):
         train(given, tmp_path / "run", workers=0, quiet=True)
     assert main(["show", str(tmp_path / "run")]) == 0

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 import torch
-from tiny_run import losses, make_tones, recipe
+from tiny_run import losses, make_tones, recipe, stop_once
 
 from ossicle.batch import Batch
 from ossicle.chat import Conversation, assistant, user
@@ -155,13 +155,7 @@ def test_a_run_that_is_stopped_goes_on_with_the_same_reference(tones, preference
     }
     plan = {**given, "stages": [stage]}
     train(plan, tmp_path / "whole", workers=0, quiet=True)
-    calls = []
-    real = run_module.run_stage
-
-    def stopped(run, journal, save, stopping, bar):
-        return real(run, journal, save, lambda: run.state.step == 3 and not calls and not calls.append(1), bar)
-
-    monkeypatch.setattr(run_module, "run_stage", stopped)
+    stop_once(monkeypatch, 3)
     with pytest.raises(TrainingStoppedError):
         train(plan, tmp_path / "parts", workers=0, quiet=True)
     train(plan, tmp_path / "parts", workers=0, quiet=True)

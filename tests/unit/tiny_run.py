@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from ossicle.training import run as run_module
+
 PITCHES = {"low": 220.0, "middle": 660.0, "high": 1980.0}
 
 
@@ -66,6 +68,18 @@ def recipe(folder: Path, **stage: Any) -> dict[str, Any]:
             },
         ],
     }
+
+
+def stop_once(patch: Any, total_steps: int) -> None:
+    """Have the next run be asked to stop when it has made so many steps, and no later one."""
+    real, calls = run_module.run_stage, []
+
+    def stopped(run: Any, journal: Any, save: Any, stopping: Any, bar: Any) -> None:
+        real(
+            run, journal, save, lambda: run.state.total_steps == total_steps and not calls and not calls.append(1), bar
+        )
+
+    patch.setattr(run_module, "run_stage", stopped)
 
 
 def losses(out: Path) -> list[tuple[Any, ...]]:

@@ -17,9 +17,8 @@ def source_at(path: str) -> "tuple[Source, str]":
     """The rows of a JSONL file or a folder of recordings, and its name. Raises DataError."""
     from ossicle.data import make_source
 
-    kind = "folder" if Path(path).is_dir() else "conversations"
-    more = {"split": None} if kind == "folder" else {}
-    return make_source({"type": kind, "path": path, **more}, path), path
+    spec = {"type": "folder", "split": None} if Path(path).is_dir() else {"type": "conversations"}
+    return make_source({**spec, "path": path}, path), path
 
 
 def bring(

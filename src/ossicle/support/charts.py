@@ -102,7 +102,7 @@ def plot_histograms(histograms: Sequence[Histogram], path: str | os.PathLike[str
     figure, axes = _figure(len(histograms))
     from matplotlib.ticker import MaxNLocator
 
-    for one, histogram, colour in zip(axes, histograms, COLOURS, strict=False):
+    for one, histogram, colour in zip(axes, histograms, cycle(COLOURS), strict=False):
         values = np.asarray(histogram.values, np.float64)
         if len(values):
             most = float(np.quantile(values, 0.99))
