@@ -10,6 +10,7 @@ import typer
 
 from ossicle import __version__
 from ossicle.support.errors import OssicleError, SpecError
+from ossicle.support.progress import is_first_process
 
 # Plain help: rich would cost half of the 0.3 s in which help has to appear.
 app = typer.Typer(
@@ -160,14 +161,18 @@ def train(
         int | None, typer.Option(min=0, show_default=False, help="Data processes; the result doesn't depend on it.")
     ] = None,
     device: Annotated[str | None, typer.Option(show_default=False, help="Default: cuda where there is one.")] = None,
+    shard: Annotated[
+        int | None,
+        typer.Option(min=1, show_default=False, help="Cut the language model's layers up among so many processes."),
+    ] = None,
     tiny: Annotated[
         bool, typer.Option("--tiny", help="Try whether it fits together: tiny parts, made sounds, two steps a stage.")
     ] = False,
 ) -> None:
-    """Train a model, or continue an interrupted run."""
+    """Train a model, or continue an interrupted run. With torchrun … -m ossicle train, by several processes."""
     from ossicle.commands.train import run
 
-    run(recipe, overrides or [], out, workers, device, tiny=tiny)
+    run(recipe, overrides or [], out, workers, device, shard, tiny=tiny)
 
 
 @app.command()
@@ -395,7 +400,8 @@ _Usage = typer.BadParameter.__mro__[2]  # click's ClickException, which typer ma
 
 
 def _say(sentence: str, code: int) -> int:
-    print("ossicle:" if code == INTERRUPTED else "error:", " ".join(sentence.splitlines()), file=sys.stderr)
+    if is_first_process():  # what stops one of several processes stops them all
+        print("ossicle:" if code == INTERRUPTED else "error:", " ".join(sentence.splitlines()), file=sys.stderr)
     return code
 
 

@@ -5,10 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ossicle.commands.answering import hush_libraries, writing
+from ossicle.support.progress import is_first_process
 
 
 def run(
-    recipe: Path, overrides: Sequence[str], out: Path, workers: int | None, device: str | None, *, tiny: bool
+    recipe: Path,
+    overrides: Sequence[str],
+    out: Path,
+    workers: int | None,
+    device: str | None,
+    shards: int | None,
+    *,
+    tiny: bool,
 ) -> None:
     """Train, and say where the model lies."""
     hush_libraries()
@@ -16,7 +24,9 @@ def run(
 
     given = load_recipe(recipe, overrides)
     with writing(out):
-        model = train(tiny_form(given) if tiny else given, out, workers=workers, device=device)
+        model = train(tiny_form(given) if tiny else given, out, workers=workers, device=device, shards=shards)
+    if not is_first_process():
+        return
     if tiny:
         print(f"{given.name} fits together: every stage trained its parts, and the model in {model} was saved.")
         return

@@ -23,12 +23,14 @@ Pack = Callable[[list[R]], B]
 
 
 class Loaded(NamedTuple, Generic[B]):
-    """A batch, the seconds of audio and recordings in it, and where the stream goes on after it."""
+    """A batch, the seconds of audio and recordings in all of it, and where the stream goes on after it."""
 
     batch: B
     seconds: float
     num_rows: int
     after: Position
+    counts: bool = True
+    """False where there were fewer recordings than parts, and this part is one that another holds as well."""
 
 
 class Loader(Generic[R, B]):
@@ -40,13 +42,21 @@ class Loader(Generic[R, B]):
         pack: joins the rows of a batch; runs in the worker as well.
         workers: processes; 0 prepares in this one, when asked.
         prefetch: batches that each worker keeps ready.
+        part: ``(k, n)``: of each batch only the k-th of n parts, for processes that share a step.
     """
 
     def __init__(
-        self, plan: BatchPlan, prepare: Prepare[R], pack: Pack[R, B], *, workers: int = 0, prefetch: int = 4
+        self,
+        plan: BatchPlan,
+        prepare: Prepare[R],
+        pack: Pack[R, B],
+        *,
+        workers: int = 0,
+        prefetch: int = 4,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         self.plan = plan
-        self._rows = _Batches(plan, prepare, pack, wrapped=workers > 0)
+        self._rows = _Batches(plan, prepare, pack, wrapped=workers > 0, part=part)
         self._workers = workers
         self._prefetch = prefetch
 
@@ -109,15 +119,19 @@ class _Chunk(NamedTuple):
 class _Batches(Dataset[Any]):
     """Planned batch → prepared batch; number of a chunk → its plan."""
 
-    def __init__(self, plan: BatchPlan, prepare: Prepare[Any], pack: Pack[Any, Any], *, wrapped: bool) -> None:
-        self._plan, self._prepare, self._pack, self._wrapped = plan, prepare, pack, wrapped
+    def __init__(
+        self, plan: BatchPlan, prepare: Prepare[Any], pack: Pack[Any, Any], *, wrapped: bool, part: tuple[int, int]
+    ) -> None:
+        self._plan, self._prepare, self._pack, self._wrapped, self._part = plan, prepare, pack, wrapped, part
 
     def __getitem__(self, planned: PlannedBatch | _Ahead) -> Loaded[Any] | _Chunk | Parcel | _Failure:
         try:
             if isinstance(planned, _Ahead):
                 return _Chunk(planned.number, self._plan.chunk(planned.number))
-            rows = [row for k in planned.rows for row in self._prepare_all(k)]
-            loaded = Loaded(self._pack(rows), planned.seconds, len(planned.rows), planned.after)
+            number, of = self._part
+            mine = planned.rows[number::of]
+            rows = [row for k in mine or planned.rows[:1] for row in self._prepare_all(k)]
+            loaded = Loaded(self._pack(rows), planned.seconds, len(planned.rows), planned.after, bool(mine))
             return wrap(loaded) if self._wrapped else loaded
         except OssicleError as error:
             return _Failure(type(error).__name__, str(error))

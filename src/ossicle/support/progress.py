@@ -3,6 +3,7 @@
 Everything goes to standard error, so that standard output stays clean for answers.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -147,14 +148,14 @@ def progress(
         unit: what is counted, in the plural ("rows").
         desc: what is being done ("train").
         start: how much was done before, on resuming.
-        quiet: show nothing.
+        quiet: show nothing, as processes beside the first do.
         stream: where to show it; standard error if None.
 
     Yields:
         A :class:`Progress`; call its ``advance(n, loss=…)``.
     """
     stream = sys.stderr if stream is None else stream
-    if quiet:
+    if quiet or not is_first_process():
         shown = Progress(total, unit, desc, start=start)
     elif stream.isatty():
         shown = Bar(total, unit, desc, stream=stream, start=start)
@@ -162,6 +163,11 @@ def progress(
         shown = Lines(total, unit, desc, stream=stream, start=start)
     with shown:
         yield shown
+
+
+def is_first_process() -> bool:
+    """Whether this is the first, or only one, of the processes that ``torchrun`` started: the one that people see."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def describe_seconds(seconds: float) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ossicle.support.errors import ModelError
 from ossicle.support.files import atomic_folder
+from ossicle.training.sharding import part_of
 
 KEPT = 2
 Tensors = dict[str, Tensor]
@@ -142,7 +143,7 @@ def restore(tensors: Tensors, saved: Tensors, what: str) -> None:
             f"the checkpoint does not fit this {what}: {min(different)!r} differs; was Ossicle or the data changed?"
         )
     for name, value in tensors.items():
-        value.copy_(saved[name])
+        value.copy_(part_of(saved[name], value))
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
@@ -161,4 +162,6 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, saved: Tensors) -> None:
     for number, values in state.items():
         if number >= len(parameters) or values["exp_avg"].shape != parameters[number].shape:
             raise ModelError("the checkpoint's optimiser is of other parameters; was Ossicle changed?")
+        of = parameters[number]
+        state[number] = {n: part_of(value, of) if value.shape == of.shape else value for n, value in values.items()}
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from statistics import fmean
 from typing import Any
@@ -29,7 +30,9 @@ from ossicle.training.checkpoint import (
 from ossicle.training.journal import Journal
 from ossicle.training.objectives import Seen
 from ossicle.training.optimiser import Average, freeze, lr_at, make_optimiser, set_lr
+from ossicle.training.processes import ALONE, Processes
 from ossicle.training.recipe import Stage
+from ossicle.training.sharding import add_gradients, clip, whole
 
 
 class TrainingStoppedError(OssicleError):
@@ -47,10 +50,25 @@ class Objectives(nn.Module):
         self.weights = [weight for weight, _ in weighted]
         self.parts = nn.ModuleList([objective for _, objective in weighted])
 
-    def shares(self, batches: Sequence[Any]) -> list[list[float]]:
-        """Of each batch of a step, its part in each objective; over the batches they add up to 1."""
-        counts = [[objective.share(batch) for batch in batches] for objective in self.parts]
-        totals = [max(sum(of_objective), 1e-9) for of_objective in counts]
+    def shares(
+        self, batches: Sequence[Any], counted: Sequence[bool] | None = None, among: Processes = ALONE
+    ) -> list[list[float]]:
+        """Of each batch of a step, its part in each objective; over the batches of all processes they add up to 1.
+
+        Args:
+            batches: of this process.
+            counted: which of them count; default all.
+            among: the processes that take the step together.
+        """
+        counts = [
+            [
+                objective.share(batch) * real
+                for batch, real in zip(batches, counted or [True] * len(batches), strict=True)
+            ]
+            for objective in self.parts
+        ]
+        told = among.gather([sum(of_objective) for of_objective in counts])
+        totals = [max(sum(of_process), 1e-9) for of_process in zip(*told, strict=True)]
         return [
             [of[number] / total for of, total in zip(counts, totals, strict=True)] for number in range(len(batches))
         ]
@@ -84,6 +102,7 @@ class StageRun:
         loader: the stage's batches.
         state: where the run stands; changed by every step.
         seed: of dropout.
+        among: the processes that train together.
     """
 
     stage: Stage
@@ -93,6 +112,7 @@ class StageRun:
     loader: Loader[Any, Any]
     state: State
     seed: int
+    among: Processes = ALONE
     trained: list[nn.Parameter] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,15 +124,23 @@ class StageRun:
         named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
         self.average = Average(named, self.stage.ema)
         self.device = next(self.model.parameters()).device
+        self.statistics = [
+            buffer
+            for module in self.model.modules()
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
+            for buffer in (module.running_mean, module.running_var)
+            if buffer is not None
+        ]
 
     def tensors(self) -> dict[str, Tensors]:
-        """All tensors of a checkpoint."""
-        return {
+        """All tensors of a checkpoint; of those in parts, only in the first process."""
+        found = {
             "model": tensors_of(self.model),
             "objective": tensors_of(self.objective),
             "optimiser": optimiser_tensors(self.optimiser),
             "average": self.average.tensors,
         }
+        return {name: whole(tensors, self.among) for name, tensors in found.items()}
 
     def restore(self, tensors: dict[str, Tensors]) -> None:
         """Put a checkpoint's tensors back. Raises ModelError if they don't fit."""
@@ -120,8 +148,12 @@ class StageRun:
         restore(self.average.tensors, tensors["average"], "average of weights")
         restore_optimiser(self.optimiser, tensors["optimiser"])
 
-    def step(self, *batches: Any) -> dict[str, float]:
-        """Learn from a batch, or from several as if they were one.
+    def step(self, *batches: Any, counted: Sequence[bool] | None = None) -> dict[str, float]:
+        """Learn from a batch, or from several as if they were one; and from those of the other processes.
+
+        Args:
+            batches: of this process.
+            counted: which of them count; default all.
 
         Returns:
             ``loss`` of the whole step, the mean over its batches of what else objectives tell, ``grad_norm``, ``lr``.
@@ -129,19 +161,21 @@ class StageRun:
         Raises:
             ModelError: the loss is no longer a number.
         """
-        state, spec = self.state, self.stage.optimiser
+        state, spec, among = self.state, self.stage.optimiser, self.among
         # Chance within a step depends on the step alone, so there is no generator state to lose.
-        torch.manual_seed(key_of(self.seed, self.stage.name, state.step))
+        torch.manual_seed(key_of(self.seed, self.stage.name, state.step, *([among.rank] if among.rank else [])))
         lr = lr_at(state.step, self.stage.steps, spec)
         set_lr(self.optimiser, lr)
-        shares = [None] if len(batches) == 1 else self.objective.shares(batches)
+        alone = len(batches) == 1 and among.size == 1
+        shares = [None] if alone else self.objective.shares(batches, counted, among)
         told: list[dict[str, float]] = []
         for batch, share in zip(batches, shares, strict=True):
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.stage.dtype == "bfloat16"):
                 losses = self.objective(self.model, batch, share)
             losses["loss"].backward()
             told.append({name: float(value.detach()) for name, value in losses.items()})
-        norm = float(nn.utils.clip_grad_norm_(self.trained, spec.clip_norm))
+        add_gradients(self.trained, among)
+        norm = clip(self.trained, spec.clip_norm)
         if not math.isfinite(norm):
             raise ModelError(
                 f"stage {self.stage.name}, step {state.step + 1}: the gradient is {norm}; "
@@ -149,9 +183,13 @@ class StageRun:
             )
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+        if among.size > 1:
+            among.add([buffer.div_(among.size) for buffer in self.statistics])
         state.step += 1
         state.total_steps += 1
         self.average.update(state.step)
+        real = [one for one, counts in zip(told, counted or [True] * len(told), strict=True) if counts]
+        told = [one for of_process in among.gather(real) for one in of_process]
         names = dict.fromkeys(name for one in told for name in one)
         means = {name: fmean(one[name] for one in told if name in one) for name in names}
         return {**means, "loss": sum(one["loss"] for one in told), "grad_norm": norm, "lr": lr}
@@ -208,29 +246,36 @@ def run_stage(
         TrainingStoppedError: after saving.
         ModelError, DataError, AudioError: nothing to be done about it here.
     """
-    stage, state = run.stage, run.state
+    stage, state, among = run.stage, run.state, run.among
     clock, saved_at = time.monotonic(), time.monotonic()
     with closing(run.loader.batches(Position(state.chunk, state.batch))) as batches:
         while state.step < stage.steps:
-            if stopping():
+            asked, error, loaded = stopping(), None, []
+            if not asked:
+                try:
+                    loaded = list(islice(batches, stage.accumulate))
+                except OssicleError as raised:
+                    error = raised
+            if any(among.gather(asked)):
                 if state.step:  # at step 0, what went before is saved
                     save()
                 where = f"step {state.step} of stage {stage.name}"
                 raise TrainingStoppedError(f"stopped after {where}; everything is saved, the same command continues.")
-            loaded = list(islice(batches, stage.accumulate))
-            losses = run.step(*(one.batch for one in loaded))
+            among.agree(error)
+            losses = run.step(*(one.batch for one in loaded), counted=[one.counts for one in loaded])
             state.chunk, state.batch = loaded[-1].after
             seconds = sum(one.seconds for one in loaded)
             state.audio_s += seconds
             now = time.monotonic()
             state.wall_s, clock = state.wall_s + now - clock, now
-            tokens = sum(one.batch.num_tokens for one in loaded)
+            tokens = sum(among.gather(sum(one.batch.num_tokens for one in loaded if one.counts)))
             journal.add(state, {**losses, "tokens": tokens, "batch_s": seconds})
             if state.step % stage.log_every == 0 or state.step == stage.steps:
-                journal.write(stage.name, state)
+                among.first(partial(journal.write, stage.name, state))
             hours_per_hour = round(state.audio_s / max(state.wall_s, 1e-9))
             progress.advance(1, stage=stage.name, loss=losses["loss"], audio=f"{hours_per_hour} h/h")
-            if state.step < stage.steps and is_due(stage, state.step, clock - saved_at):
+            due = state.step < stage.steps and is_due(stage, state.step, clock - saved_at)
+            if among.gather(due)[0]:
                 save()
                 saved_at = time.monotonic()
 

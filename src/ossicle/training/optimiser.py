@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ossicle.support.errors import SpecError
 from ossicle.training.recipe import OptimiserSpec, Stage
+from ossicle.training.sharding import is_part
 
 
 def freeze(parts: Mapping[str, nn.Module], model: nn.Module, stage: Stage) -> None:
@@ -32,20 +33,21 @@ def freeze(parts: Mapping[str, nn.Module], model: nn.Module, stage: Stage) -> No
 
 
 def make_optimiser(parts: Mapping[str, nn.Module], objective: nn.Module, stage: Stage) -> torch.optim.AdamW:
-    """AdamW in groups by part and by whether they are decayed; each group keeps its ``scale`` of the learning rate."""
+    """AdamW in groups by part and by whether they are decayed (and cut up among processes); each group keeps its
+    ``scale`` of the learning rate."""
     spec = stage.optimiser
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     seen: set[int] = set()
     for name, module in {**parts, "objective": objective}.items():
         for parameter in module.parameters():
             if parameter.requires_grad and id(parameter) not in seen:
                 seen.add(id(parameter))
-                key = (spec.lr_scale.get(name, 1.0), parameter.ndim > 1)  # type: ignore[call-overload]
+                key = (spec.lr_scale.get(name, 1.0), parameter.ndim > 1, is_part(parameter))  # type: ignore[call-overload]
                 groups.setdefault(key, []).append(parameter)
     return torch.optim.AdamW(
         [
             {"params": parameters, "scale": scale, "weight_decay": spec.weight_decay if decayed else 0.0}
-            for (scale, decayed), parameters in groups.items()
+            for (scale, decayed, _), parameters in groups.items()
         ],
         lr=spec.lr,
         betas=spec.betas,
@@ -87,7 +89,11 @@ class Average:
         """Take in the weights after ``step`` steps."""
         if self._live:
             kept = min(self._decay, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(self.tensors.values()), list(self._live.values()), 1.0 - kept)
+            for in_parts in (False, True):
+                names = [name for name, value in self._live.items() if is_part(value) == in_parts]
+                if names:
+                    live = [self._live[name].detach() for name in names]
+                    torch._foreach_lerp_([self.tensors[name] for name in names], live, 1.0 - kept)
 
     @torch.no_grad()
     def apply(self) -> None:

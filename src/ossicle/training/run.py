@@ -1,12 +1,13 @@
 """A recipe → a trained model folder, resumable at any instant."""
 
+import copy
 import hashlib
 import json
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,8 +47,10 @@ from ossicle.training.journal import Journal
 from ossicle.training.loop import Objectives, StageRun, TrainingStoppedError, run_stage
 from ossicle.training.lora import attach, merge, save_adapters
 from ossicle.training.objectives import objectives
+from ossicle.training.processes import Processes, processes
 from ossicle.training.recipe import Recipe, Stage, load_recipe
 from ossicle.training.renew import check_renewed, renew
+from ossicle.training.sharding import check_shards, entire, shard
 
 _EVALUATION = "evaluation.json"
 _MAY_DIFFER = ("save_every_steps", "save_every_s")
@@ -61,6 +64,7 @@ def train(
     workers: int | None = None,
     device: str | None = None,
     card: str | None = None,
+    shards: int | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train, or continue, a recipe.
@@ -74,8 +78,9 @@ def train(
         recipe: a recipe, its YAML file or its content.
         overrides: ``a.b=c`` assignments, for a file or mapping.
         workers: data processes; default one for every two cores, at most 8. The result doesn't depend on it.
-        device: of torch; default ``cuda`` where there is one.
+        device: of torch; default ``cuda`` where there is one, of several one for each process.
         card: text of the model card (``README.md``) of the finished model.
+        shards: processes among which the language model's layers are cut up; default all hold all of it.
         quiet: show no progress.
 
     Returns:
@@ -92,31 +97,39 @@ def train(
     finished = out / "model"
     mixtures = [_mixture(recipe, stage) for stage in recipe.stages]
     held_out = {} if finished.is_dir() else {n: source_of(held, n) for n, held in recipe.evaluate.items()}
-    with _writing(out), _claimed(out, recipe), _deterministic(), _stop_signals() as stopping:
-        recover_folder(finished)
-        if finished.is_dir():
-            _measure_again(recipe, out, device, stopping, quiet)
+    with (
+        _writing(out),
+        ExitStack() as claims,
+        _deterministic(),
+        _stop_signals() as stopping,
+        processes(device) as (among, device),
+    ):
+        check_shards(shards or 1, among)
+        among.first(lambda: claims.enter_context(_claimed(out, recipe)))
+        among.first(lambda: recover_folder(finished))
+        if among.first(finished.is_dir):
+            among.first(lambda: _measure_again(recipe, out, device, stopping, quiet))
             return finished
         for mixture in mixtures:
-            mixture.check()
+            among.first(mixture.check)
         measured = {name: rows_of(held_out[name], held.rows, name) for name, held in recipe.evaluate.items()}
         torch.manual_seed(key_of(recipe.seed, "initial weights"))
         bundle = build(recipe.model, (text for mixture in mixtures for text in mixture.texts()))
-        bundle.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        _Run(recipe, out, bundle, mixtures, _workers(workers), stopping, quiet).go()
+        bundle.model.to("cpu" if among.size > 1 and shards else device)
+        _Run(recipe, out, bundle, mixtures, _workers(workers, among), stopping, quiet, among, shards or 1, device).go()
         files = {"recipe.yaml": recipe.to_yaml(), **({"README.md": card} if card else {})}
         bundle.model.eval().requires_grad_(True)
-        save(bundle, finished, files=files)
-        _evaluate(bundle, measured, out / _EVALUATION, stopping, quiet)
+        among.first(lambda: save(bundle, finished, files=files))
+        among.first(lambda: _evaluate(bundle, measured, out / _EVALUATION, stopping, quiet))
     return finished
 
 
-def _measure_again(recipe: Recipe, out: Path, device: str | None, stopping: Callable[[], bool], quiet: bool) -> None:
+def _measure_again(recipe: Recipe, out: Path, device: str, stopping: Callable[[], bool], quiet: bool) -> None:
     """Measure a finished model that was not, as its run was stopped before it was."""
     if not recipe.evaluate or (out / _EVALUATION).is_file():
         return
     measured = {name: rows_of(source_of(held, name), held.rows, name) for name, held in recipe.evaluate.items()}
-    bundle = load_bundle(out / "model", device=device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    bundle = load_bundle(out / "model", device=device)
     _evaluate(bundle, measured, out / _EVALUATION, stopping, quiet)
 
 
@@ -156,10 +169,13 @@ class _Run:
     workers: int
     stopping: Callable[[], bool]
     quiet: bool
+    among: Processes
+    shards: int
+    device: str
 
     def go(self) -> None:
         state, tensors = self._resume()
-        journal = Journal(self.out / "metrics.jsonl", state.metrics_bytes)
+        journal = self.among.first(lambda: Journal(self.out / "metrics.jsonl", state.metrics_bytes))
         total = sum(stage.steps for stage in self.recipe.stages)
         for stage in self.recipe.stages:
             check_renewed(self.bundle.model, stage.renew, f"stages.{stage.name}.renew")
@@ -175,6 +191,7 @@ class _Run:
                 saver = partial(self._save, state, run.tensors, journal)
                 run_stage(run, journal, saver, self.stopping, bar)
                 run.average.apply()
+                self._take_over(run)
                 self._merge(run.stage)
                 state.stage, state.step, state.chunk, state.batch = state.stage + 1, 0, 0, 0
                 self._save(state, lambda: {"model": tensors_of(self.bundle.model)}, journal)
@@ -207,10 +224,8 @@ class _Run:
         language = self.recipe.model.get("language_model", {}).get("id")
         for part, spec in stage.adapters().items():
             trunk, folder = self.bundle.model.trunks()[part], self.out / "adapters" / stage.name / part
-            if part == "language_model":
-                save_adapters(trunk, spec, folder, prefix=f"{trunk.base_model_prefix}.", base=language)
-            else:
-                save_adapters(trunk, spec, folder)
+            named = {"prefix": f"{trunk.base_model_prefix}.", "base": language} if part == "language_model" else {}
+            self.among.first(partial(save_adapters, trunk, spec, folder, **named))
             merge(trunk)
 
     def _stage_run(self, state: State) -> StageRun:
@@ -218,23 +233,38 @@ class _Run:
         torch.manual_seed(key_of(self.recipe.seed, stage.name, "objective"))
         built = [(weight, cls(options, self.bundle)) for weight, cls, options in objective_options(stage)]
         model = self.bundle.model
-        device = next(model.parameters()).device
+        if self.shards > 1:
+            # What is cut up cannot be put together again, so it is a copy; the next stage begins from the whole.
+            model = copy.deepcopy(model)
+            shard(model.model.language_model, self.shards, self.among, self.device)
+            model.to(self.device)
         plan = BatchPlan(self.mixtures[state.stage], stage.seconds_per_batch, stage.rows_per_batch, stage.chunk_rows)
         prepare = _Prepare(self.bundle.preparer(stage.augment), augmented=stage.augment is not None)
-        loader = Loader(plan, prepare, Batch.pack, workers=self.workers)
+        part = (self.among.rank, self.among.size)
+        loader = Loader(plan, prepare, Batch.pack, workers=self.workers, part=part)
         return StageRun(
             stage,
             model,
             model.parts(),
-            Objectives(built, self.bundle.pad_id).to(device),
+            Objectives(built, self.bundle.pad_id).to(self.device),
             loader,
             state,
             self.recipe.seed,
+            self.among,
         )
 
+    def _take_over(self, run: StageRun) -> None:
+        """What the stage has learnt becomes the bundle's model, where it was learnt in parts."""
+        if run.model is self.bundle.model:
+            return
+        own = tensors_of(self.bundle.model)
+        for name, tensor in tensors_of(run.model).items():
+            own[name].copy_(entire(tensor))
+
     def _save(self, state: State, tensors: Callable[[], dict[str, Tensors]], journal: Journal) -> None:
-        journal.sync()
-        save_checkpoint(self.out / "checkpoints", state, tensors(), {"tokenizer": _fingerprint(self.bundle)})
+        found, facts = tensors(), {"tokenizer": _fingerprint(self.bundle)}
+        self.among.first(journal.sync)
+        self.among.first(lambda: save_checkpoint(self.out / "checkpoints", state, found, facts))
 
 
 @dataclass(frozen=True)
@@ -303,8 +333,9 @@ def objective_options(stage: Stage) -> list[tuple[float, type[Any], Any]]:
     return [(weight, *build_options(objectives, mapping, where)) for weight, mapping in stage.objectives()]
 
 
-def _workers(asked: int | None) -> int:
-    return min(8, max(1, (os.cpu_count() or 2) // 2)) if asked is None else asked
+def _workers(asked: int | None, among: Processes) -> int:
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if among.size > 1 else 1
+    return min(8, max(1, (os.cpu_count() or 2) // (2 * here))) if asked is None else asked
 
 
 def _fingerprint(bundle: Bundle) -> str:

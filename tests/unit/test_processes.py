@@ -1,0 +1,230 @@
+"""Several processes learn what one learns; whatever stops one stops all, and the run goes on with any number."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from tiny_run import losses, make_tones, recipe
+
+from ossicle.data.batching import BatchPlan
+from ossicle.data.loader import Loader
+from ossicle.data.mixture import Mixture
+from ossicle.support.errors import DataError, SpecError
+from ossicle.training import train
+from ossicle.training.processes import Processes, processes
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    torch.set_num_threads(1)
+    return make_tones(tmp_path_factory.mktemp("data") / "tones")
+
+
+def plain(tones: Path, **changes: Any) -> dict[str, Any]:
+    """Two stages in float32, without dropout; layer norms and no batch norms, whose statistics are of a part each."""
+    given = recipe(tones)
+    given["model"]["encoder"] = {
+        "type": "beats", "dim": 16, "layers": 1, "heads": 2, "ffn": 32, "patch_dim": 8, "kernel": 8, "groups": 2,
+        "buckets": 32, "max_distance": 80, "window_s": 4.0, "dropout": 0.0,
+    }  # fmt: skip
+    given["model"]["language_model"]["attention_dropout"] = 0.0
+    first, second = given["stages"]
+    first |= {"augment": None, "steps": 3, "save_every_steps": 2}
+    second |= {"dtype": "float32", "renew": [], "steps": 4, "save_every_steps": 2, **changes}
+    return given
+
+
+def together(given: dict[str, Any], out: Path, size: int, *more: str, wait: bool = True) -> Any:
+    """``torchrun`` with so many processes."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    file = out.with_suffix(".yaml")
+    file.write_text(yaml.safe_dump(given))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={size}"]
+    started: Any = subprocess.Popen(
+        [*command, "-m", "ossicle", "train", str(file), "--out", str(out), "--workers", "0", *more],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    if wait:
+        started.out, started.err = started.communicate(timeout=300)
+    return started
+
+
+def values(out: Path) -> np.ndarray:
+    return np.array([[dict(line)[name] for name in ("loss", "grad_norm", "tokens", "lr")] for line in losses(out)])
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    return load_file(out / "model" / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def alone(tones, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "one"
+    train(plain(tones), out, workers=0, quiet=True)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("size", "more"),
+    [
+        (2, ()),
+        (2, ("--shard", "2")),
+        pytest.param(4, (), marks=pytest.mark.slow),
+        pytest.param(4, ("--shard", "2"), marks=pytest.mark.slow),
+    ],
+    ids=lambda value: str(value),
+)
+def test_they_learn_what_one_process_learns(tones, alone, tmp_path, size, more):
+    run = together(plain(tones), tmp_path / "run", size, *more)
+    assert run.returncode == 0, run.err
+    assert run.out.count("Ask it:") == 1, "one of them tells"
+    np.testing.assert_allclose(values(tmp_path / "run"), values(alone), rtol=1e-5)
+    theirs = weights(tmp_path / "run")
+    for name, tensor in weights(alone).items():
+        torch.testing.assert_close(theirs[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def until_lines(file: Path, number: int, run: Any) -> None:
+    end = time.monotonic() + 240
+    while not file.exists() or len(file.read_text().splitlines()) < number:
+        assert run.poll() is None and time.monotonic() < end, run.communicate()
+        time.sleep(0.02)
+
+
+def test_killed_as_two_with_layers_in_parts_it_goes_on_as_one(tones, alone, tmp_path):
+    given, out = plain(tones), tmp_path / "run"
+    run = together(given, out, 2, "--shard", "2", wait=False)
+    until_lines(out / "metrics.jsonl", 5, run)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+    train(given, out, workers=0, quiet=True)
+    np.testing.assert_allclose(values(out), values(alone), rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_killed_as_two_at_any_moment_it_goes_on_as_any_number(tones, alone, tmp_path, size):
+    given, out = plain(tones), tmp_path / "run"
+    rng = np.random.default_rng(size)
+    for lines in (1, 3, 4):
+        run = together(given, out, 2, wait=False)
+        until_lines(out / "metrics.jsonl", lines, run)
+        time.sleep(rng.uniform(0, 0.3))
+        os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+    if size == 1:
+        train(given, out, workers=0, quiet=True)
+    else:
+        assert together(given, out, size).returncode == 0
+    np.testing.assert_allclose(values(out), values(alone), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_asked_to_stop_all_stop_after_the_same_step(tones, alone, tmp_path):
+    given, out = plain(tones), tmp_path / "run"
+    run = together(given, out, 2, wait=False)
+    until_lines(out / "metrics.jsonl", 4, run)
+    run.send_signal(signal.SIGTERM)
+    _, err = run.communicate(timeout=120)
+    assert run.returncode and err.count("everything is saved") <= 1
+    assert together(given, out, 2).returncode == 0
+    np.testing.assert_allclose(values(out), values(alone), rtol=1e-5)
+
+
+def test_numbers_that_do_not_fit_are_refused(tones, tmp_path):
+    with pytest.raises(SpecError, match=r"1 process.* torchrun"):
+        train(plain(tones), tmp_path / "run", workers=0, shards=2, quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+class Rows:
+    """Five rows of one second."""
+
+    num_rows = 5
+
+    def rows(self, index: int) -> tuple[Any, ...]:
+        return (index,)
+
+    def seconds(self, index: int) -> float:
+        return 1.0
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_parts_of_a_batch_are_all_of_it_once(size):
+    plan = BatchPlan(Mixture({"a": Rows()}, seed=0), 3.1, chunk_rows=5)
+    loaders = [Loader(plan, lambda row, _: row, list, part=(rank, size)).batches() for rank in range(size)]
+    for whole in islice(Loader(plan, lambda row, _: row, list).batches(), 8):
+        parts = [next(loader) for loader in loaders]
+        assert sorted(row for part in parts if part.counts for row in part.batch) == sorted(whole.batch)
+        assert all(part.batch == whole.batch[:1] for part in parts if not part.counts)
+        assert {part[1:4] for part in parts} == {whole[1:4]}
+
+
+def _alike(rank: int, port: int, told: Any) -> None:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    with processes("cpu") as (among, _):
+        told.put((rank, list(_said_by(among))))
+
+
+def _said_by(among: Processes) -> Iterator[Any]:
+    yield among.gather(among.rank * 10)
+    yield among.first(lambda: f"made by {among.rank}")
+    for do in (lambda: among.first(_fail), lambda: among.agree(DataError("row 3") if among.rank else None)):
+        try:
+            do()
+        except DataError as error:
+            yield str(error)
+    mixed = [torch.full((2,), among.rank + 1.0), torch.tensor([[1, among.rank]]), torch.tensor(0.5)]
+    among.add(mixed)
+    yield [tensor.tolist() for tensor in mixed]
+    parameters = [torch.nn.Parameter(torch.zeros(2)) for _ in range(3)]
+    parameters[0].grad = torch.ones(2)
+    if among.is_first:
+        parameters[1].grad = torch.ones(2)
+    among.add_gradients(parameters)
+    yield [None if p.grad is None else p.grad.tolist() for p in parameters]
+
+
+def _fail() -> None:
+    raise DataError("the disk is full")
+
+
+def test_what_one_process_says_all_know():
+    context = torch.multiprocessing.get_context("spawn")
+    told = context.Queue()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = [context.Process(target=_alike, args=(rank, port, told)) for rank in range(2)]
+    for process in started:
+        process.start()
+    said = dict(told.get(timeout=120) for _ in started)
+    for process in started:
+        process.join(30)
+    assert said[0] == said[1]
+    assert said[0] == [
+        [0, 10],
+        "made by 0",
+        "the disk is full",
+        "row 3",
+        [[3.0, 3.0], [[2, 1]], 1.0],
+        [[2.0, 2.0], [1.0, 1.0], None],
+    ]
