@@ -30,6 +30,7 @@ def tones(tmp_path_factory):
 def test_a_run_that_is_finished_and_one_that_is_not(tones, tmp_path, capsys, monkeypatch):
     held = {"tones": {"data": {"type": "folder", "path": str(tones)}, "rows": 4}}
     given = {**recipe(tones), "evaluate": held}
+    given["stages"][1]["audio_gain_every"] = 2
     stop_once(monkeypatch, 9)
     with pytest.raises(TrainingStoppedError):
         train(given, tmp_path / "run", workers=0, quiet=True)
@@ -44,6 +45,8 @@ def test_a_run_that_is_finished_and_one_that_is_not(tones, tmp_path, capsys, mon
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     tune = [line["loss"] for line in lines if line["stage"] == "tune"]
     assert f"loss {np.mean(tune[:5]):.3g} → {np.mean(tune[-5:]):.3g}" in said
+    gains = [line["audio_gain"] for line in lines if line["stage"] == "tune" and "audio_gain" in line]
+    assert f"audio_gain {np.mean(gains[:5]):.3g} → {np.mean(gains[-5:]):.3g}" in said
     assert "15 of 15 steps, finished" in said and "tones: exact " in said and "parameters" in said
     assert plot.stat().st_size > 10_000
 

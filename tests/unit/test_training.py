@@ -226,10 +226,10 @@ def test_ctrl_c_saves_and_the_same_call_continues(finished, tones, tmp_path):
     before = signal.getsignal(signal.SIGINT)
     real_step = run_module.StageRun.step
 
-    def step(self, batch):
+    def step(self, batch, **how):
         if self.state.total_steps == 4:
             os.kill(os.getpid(), signal.SIGINT)
-        return real_step(self, batch)
+        return real_step(self, batch, **how)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module.StageRun, "step", step)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ossicle.commands.answering import writing
@@ -12,7 +13,8 @@ from ossicle.support.errors import DataError
 from ossicle.support.plots import check_plot
 from ossicle.support.progress import describe_seconds
 
-_NO_LOSS = {"stage", "step", "total_steps", "grad_norm", "lr", "tokens", "batch_s", "audio_s", "wall_s"}
+_GAIN = "audio_gain"
+_NO_LOSS = {"stage", "step", "total_steps", "grad_norm", "lr", "tokens", "batch_s", "audio_s", "wall_s", _GAIN}
 _AT_ENDS = 5
 """Lines of the journal whose mean is a stage's first, or last, loss."""
 
@@ -47,10 +49,9 @@ def show_run(folder: Path, plot: Path | None) -> None:
     steps = {stage.name: stage.steps for stage in recipe.stages}
     for name, group in groupby(lines, key=lambda line: line["stage"]):
         of_stage = list(group)
-        losses = [key for key in of_stage[-1] if key not in _NO_LOSS]
-        went = ", ".join(
-            f"{key} {_mean(of_stage[:_AT_ENDS], key):.3g} → {_mean(of_stage[-_AT_ENDS:], key):.3g}" for key in losses
-        )
+        keys = dict.fromkeys(key for line in of_stage for key in line if key not in _NO_LOSS - {_GAIN})
+        told = {key: [line[key] for line in of_stage if key in line] for key in sorted(keys, key=lambda k: k == _GAIN)}
+        went = ", ".join(f"{key} {fmean(v[:_AT_ENDS]):.3g} → {fmean(v[-_AT_ENDS:]):.3g}" for key, v in told.items())
         print(f"stage {name}: {of_stage[-1]['step']:,} of {steps.get(name, 0):,} steps; {went}")
     print_evaluation(folder / "evaluation.json")
     if plot is not None:
@@ -65,11 +66,6 @@ def _read(file: Path) -> list[dict[str, Any]]:
         raise DataError(f"{file}: is not valid JSON ({error}); was it edited?") from None
 
 
-def _mean(lines: Sequence[dict[str, Any]], key: str) -> float:
-    found = [line[key] for line in lines if key in line]
-    return sum(found) / max(1, len(found))
-
-
 def _draw(lines: Sequence[dict[str, Any]], plot: Path, title: str) -> None:
     from ossicle.support.charts import Course, plot_courses
 
@@ -81,8 +77,10 @@ def _draw(lines: Sequence[dict[str, Any]], plot: Path, title: str) -> None:
         here = [(step, line[key]) for step, line in zip(steps, lines, strict=True) if key in line]
         return [step for step, _ in here], [value for _, value in here]
 
+    gain = course(_GAIN)
     courses = [
         Course("loss", {key: course(key) for key in keys}, starts),
+        *([Course("audio gain", {_GAIN: gain}, starts)] if gain[0] else []),
         Course("learning rate", {"lr": course("lr")}, starts, is_smooth=True),
         Course("length of the gradient", {"grad_norm": course("grad_norm")}, starts),
     ]

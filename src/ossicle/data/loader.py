@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ossicle.chat import Conversation
 from ossicle.data.batching import BatchPlan, PlannedBatch, Position
+from ossicle.data.keys import key_of
 from ossicle.data.mixture import Place
 from ossicle.data.transfer import Parcel, unwrap, wrap
 from ossicle.support import errors
@@ -20,6 +21,7 @@ B = TypeVar("B")
 Prepare = Callable[[Conversation, str], R]
 """A conversation and the key of its recording → a prepared row. All chance comes from the key."""
 Pack = Callable[[list[R]], B]
+Change = Callable[[list[Conversation]], list[Conversation]]
 
 
 class Loaded(NamedTuple, Generic[B]):
@@ -31,6 +33,17 @@ class Loaded(NamedTuple, Generic[B]):
     after: Position
     counts: bool = True
     """False where there were fewer recordings than parts, and this part is one that another holds as well."""
+    is_control: bool = False
+    """Whether this is a batch whose control is wanted."""
+    control: B | None = None
+    """The batch with its conversations changed; None where that leaves them as they were."""
+
+
+class Control(NamedTuple):
+    """Batches now and then made once more, from changed conversations: one of ``every``, chosen by chance."""
+
+    change: Change
+    every: int
 
 
 class Loader(Generic[R, B]):
@@ -43,6 +56,7 @@ class Loader(Generic[R, B]):
         workers: processes; 0 prepares in this one, when asked.
         prefetch: batches that each worker keeps ready.
         part: ``(k, n)``: of each batch only the k-th of n parts, for processes that share a step.
+        control: what else some batches are wanted with.
     """
 
     def __init__(
@@ -54,9 +68,10 @@ class Loader(Generic[R, B]):
         workers: int = 0,
         prefetch: int = 4,
         part: tuple[int, int] = (0, 1),
+        control: Control | None = None,
     ) -> None:
         self.plan = plan
-        self._rows = _Batches(plan, prepare, pack, wrapped=workers > 0, part=part)
+        self._rows = _Batches(plan, prepare, pack, wrapped=workers > 0, part=part, control=control)
         self._workers = workers
         self._prefetch = prefetch
 
@@ -120,31 +135,56 @@ class _Batches(Dataset[Any]):
     """Planned batch → prepared batch; number of a chunk → its plan."""
 
     def __init__(
-        self, plan: BatchPlan, prepare: Prepare[Any], pack: Pack[Any, Any], *, wrapped: bool, part: tuple[int, int]
+        self,
+        plan: BatchPlan,
+        prepare: Prepare[Any],
+        pack: Pack[Any, Any],
+        *,
+        wrapped: bool,
+        part: tuple[int, int],
+        control: Control | None,
     ) -> None:
-        self._plan, self._prepare, self._pack, self._wrapped, self._part = plan, prepare, pack, wrapped, part
+        self._plan, self._prepare, self._pack, self._wrapped = plan, prepare, pack, wrapped
+        self._part, self._control = part, control
 
     def __getitem__(self, planned: PlannedBatch | _Ahead) -> Loaded[Any] | _Chunk | Parcel | _Failure:
         try:
             if isinstance(planned, _Ahead):
                 return _Chunk(planned.number, self._plan.chunk(planned.number))
-            number, of = self._part
-            mine = planned.rows[number::of]
-            rows = [row for k in mine or planned.rows[:1] for row in self._prepare_all(k)]
-            loaded = Loaded(self._pack(rows), planned.seconds, len(planned.rows), planned.after, bool(mine))
+            loaded = self._load(planned)
             return wrap(loaded) if self._wrapped else loaded
         except OssicleError as error:
             return _Failure(type(error).__name__, str(error))
 
-    def _prepare_all(self, k: int) -> list[Any]:
+    def _load(self, planned: PlannedBatch) -> Loaded[Any]:
+        number, of = self._part
+        mine = planned.rows[number::of]
+        told = [chat for k in mine or planned.rows[:1] for chat in self._about(k)]
+        batch = self._pack([self._prepared(*one) for one in told])
+        loaded = Loaded(batch, planned.seconds, len(planned.rows), planned.after, bool(mine))
+        chance = key_of(self._plan.mixture.seed, "control", *planned.after)
+        if self._control is None or chance % self._control.every:
+            return loaded
+        changed = self._control.change([chat for _, _, chat in told])
+        if all(now is before for now, (_, _, before) in zip(changed, told, strict=True)):
+            return loaded._replace(is_control=True)
+        rows = [self._prepared(k, key, chat) for (k, key, _), chat in zip(told, changed, strict=True)]
+        return loaded._replace(is_control=True, control=self._pack(rows))
+
+    def _about(self, k: int) -> list[tuple[int, str, Conversation]]:
         """Every conversation about one recording, under one key, so that they share its sound."""
         mixture = self._plan.mixture
         place = mixture.place(k)
-        key = f"{mixture.seed}/{k}"
         try:
-            return [self._prepare(chat, key) for chat in mixture.rows(place)]
+            return [(k, f"{mixture.seed}/{k}", chat) for chat in mixture.rows(place)]
         except OssicleError as error:
             raise type(error)(_located(error, place)) from None
+
+    def _prepared(self, k: int, key: str, chat: Conversation) -> Any:
+        try:
+            return self._prepare(chat, key)
+        except OssicleError as error:
+            raise type(error)(_located(error, self._plan.mixture.place(k))) from None
 
 
 class _Planned:

@@ -45,6 +45,8 @@ class State:
     """Time spent, s."""
     sums: dict[str, float] = field(default_factory=dict)
     """What the next line of metrics.jsonl has gathered."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """From how many steps."""
 
 
 def save_checkpoint(folder: Path, state: State, tensors: Mapping[str, Tensors], facts: Mapping[str, Any]) -> Path:

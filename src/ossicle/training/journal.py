@@ -12,9 +12,9 @@ from ossicle.training.checkpoint import State
 class Journal:
     """Gathers what steps report and appends their means.
 
-    A line holds ``stage``, ``step`` (of the stage), ``total_steps``, the mean of each loss, of the gradient's length
-    (before clipping), of tokens and of seconds of audio per batch, the last ``lr``, ``audio_s`` (trained on so far)
-    and ``wall_s``.
+    A line holds ``stage``, ``step`` (of the stage), ``total_steps``, the mean of each loss over the steps that tell it,
+    of the gradient's length (before clipping), of tokens and of seconds of audio per batch, the last ``lr``,
+    ``audio_s`` (trained on so far) and ``wall_s``; ``audio_gain`` where it was measured since the last line.
 
     Args:
         path: of the file.
@@ -32,13 +32,12 @@ class Journal:
         """Gather one step's values in ``state``, where a checkpoint keeps them."""
         for name, value in values.items():
             state.sums[name] = value if name == "lr" else state.sums.get(name, 0.0) + value
-        state.sums["steps"] = state.sums.get("steps", 0) + 1
+            state.counts[name] = 1 if name == "lr" else state.counts.get(name, 0) + 1
 
     def write(self, stage: str, state: State) -> dict[str, float | str]:
         """Append the means since the last line."""
-        steps = state.sums.pop("steps")
-        means = {name: value if name == "lr" else value / steps for name, value in state.sums.items()}
-        state.sums = {}
+        means = {name: value / state.counts[name] for name, value in state.sums.items()}
+        state.sums, state.counts = {}, {}
         line = {
             "stage": stage,
             "step": state.step,

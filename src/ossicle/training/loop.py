@@ -16,7 +16,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from ossicle.data.batching import Position
 from ossicle.data.keys import key_of
-from ossicle.data.loader import Loader
+from ossicle.data.loader import Loaded, Loader
 from ossicle.support.errors import ModelError, OssicleError
 from ossicle.support.progress import Progress
 from ossicle.training.checkpoint import (
@@ -124,6 +124,7 @@ class StageRun:
         named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
         self.average = Average(named, self.stage.ema)
         self.device = next(self.model.parameters()).device
+        self.listener = listener_of(self.objective)
         self.statistics = [
             buffer
             for module in self.model.modules()
@@ -148,6 +149,31 @@ class StageRun:
         restore(self.average.tensors, tensors["average"], "average of weights")
         restore_optimiser(self.optimiser, tensors["optimiser"])
 
+    def audio_gain(self, loaded: Loaded[Any]) -> dict[str, float]:
+        """By how much the loss of the replies is higher over the recordings of other rows; nothing where that cannot
+        be said in every process."""
+        listener = self.listener
+        if listener is None or not loaded.is_control:
+            return {}
+        if not all(self.among.gather(loaded.control is not None)):
+            return {}
+        modes = {module: module.training for net in (self.model, self.objective) for module in net.modules()}
+        self.model.eval()
+        listener.eval()
+        try:
+            with torch.no_grad(), self._autocast():
+                real, other = (
+                    float(listener(Seen(self.model, batch, self.objective.pad_id))["next_token"])
+                    for batch in (loaded.batch, loaded.control)
+                )
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+        return {"audio_gain": other - real}
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.stage.dtype == "bfloat16")
+
     def step(self, *batches: Any, counted: Sequence[bool] | None = None) -> dict[str, float]:
         """Learn from a batch, or from several as if they were one; and from those of the other processes.
 
@@ -170,7 +196,7 @@ class StageRun:
         shares = [None] if alone else self.objective.shares(batches, counted, among)
         told: list[dict[str, float]] = []
         for batch, share in zip(batches, shares, strict=True):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.stage.dtype == "bfloat16"):
+            with self._autocast():
                 losses = self.objective(self.model, batch, share)
             losses["loss"].backward()
             told.append({name: float(value.detach()) for name, value in losses.items()})
@@ -193,6 +219,12 @@ class StageRun:
         names = dict.fromkeys(name for one in told for name in one)
         means = {name: fmean(one[name] for one in told if name in one) for name in names}
         return {**means, "loss": sum(one["loss"] for one in told), "grad_norm": norm, "lr": lr}
+
+
+def listener_of(objective: nn.Module) -> nn.Module | None:
+    """The objective by which it is measured whether the model listens: ``next_token``, if the stage has it."""
+    parts = getattr(objective, "parts", ())
+    return next((part for part in parts if getattr(part, "type_name", None) == "next_token"), None)
 
 
 def recompute(model: nn.Module, wanted: bool) -> None:
@@ -262,18 +294,24 @@ def run_stage(
                 where = f"step {state.step} of stage {stage.name}"
                 raise TrainingStoppedError(f"stopped after {where}; everything is saved, the same command continues.")
             among.agree(error)
+            gains = [gain for one in loaded for gain in among.gather(run.audio_gain(one))]
             losses = run.step(*(one.batch for one in loaded), counted=[one.counts for one in loaded])
+            if told := [gain["audio_gain"] for gain in gains if gain]:
+                losses["audio_gain"] = fmean(told)
             state.chunk, state.batch = loaded[-1].after
             seconds = sum(one.seconds for one in loaded)
             state.audio_s += seconds
             now = time.monotonic()
-            state.wall_s, clock = state.wall_s + now - clock, now
+            took_s, clock = now - clock, now
+            state.wall_s += took_s
             tokens = sum(among.gather(sum(one.batch.num_tokens for one in loaded if one.counts)))
             journal.add(state, {**losses, "tokens": tokens, "batch_s": seconds})
             if state.step % stage.log_every == 0 or state.step == stage.steps:
                 among.first(partial(journal.write, stage.name, state))
             hours_per_hour = round(state.audio_s / max(state.wall_s, 1e-9))
-            progress.advance(1, stage=stage.name, loss=losses["loss"], audio=f"{hours_per_hour} h/h")
+            gained = {"audio_gain": losses["audio_gain"]} if "audio_gain" in losses else {}
+            rates = {"audio": f"{hours_per_hour} h/h", "tokens": f"{tokens / max(took_s, 1e-9):,.0f}/s"}
+            progress.advance(1, stage=stage.name, loss=losses["loss"], **gained, **rates)
             due = state.step < stage.steps and is_due(stage, state.step, clock - saved_at)
             if among.gather(due)[0]:
                 save()

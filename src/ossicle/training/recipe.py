@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from ossicle.data.augment import Augment
 from ossicle.spec import Spec, load_spec
 
-Part = Literal["encoder", "projector", "language_model"]
+Part = Literal["encoder", "projector", "language_model", "prompt_adapter"]
 
 
 class OptimiserSpec(Spec):
@@ -54,7 +54,8 @@ class Stage(Spec):
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     train: dict[Part, Literal["frozen", "full"] | Lora]
     """``full``, ``frozen`` or ``{lora: {rank: 16}}``. Parts that are not named are frozen. Adapters are merged when the
-    stage ends, and kept in peft's layout beside the checkpoints."""
+    stage ends, and kept in peft's layout beside the checkpoints. Models with the integration ``prompt_adapter`` have a
+    part of that name."""
     renew: tuple[str, ...] = ()
     """``encoder``, ``projector`` or modules within them (``encoder.layers``) whose weights begin anew, at random, with
     this stage: later layers that are learnt a second time generalise better from few recordings."""
@@ -84,6 +85,9 @@ class Stage(Spec):
     """Keep an average of the weights that forgets at this rate; at the end of the stage it becomes the weights."""
     log_every: int = Field(default=10, gt=0)
     """Steps per line of metrics.jsonl, which holds their means."""
+    audio_gain_every: int = Field(default=100, ge=0)
+    """One of so many batches, by chance, is also heard with its recordings exchanged: ``audio_gain``, in metrics.jsonl,
+    is by how much its loss is then higher, without dropout. Near 0, the model does not listen. 0 never does."""
     save_every_steps: int | None = Field(default=None, gt=0)
     save_every_s: float | None = Field(default=600.0, gt=0)
 
@@ -91,6 +95,8 @@ class Stage(Spec):
     def _trains_something(self) -> "Stage":
         if set(self.train.values()) <= {"frozen"}:
             raise ValueError("this stage trains nothing; set at least one part of train to full")
+        if isinstance(self.train.get("prompt_adapter"), Lora):
+            raise ValueError("the prompt adapter is small; set train.prompt_adapter to full")
         if not self.data:
             raise ValueError("this stage has no data; name at least one source")
         if not self.objective:

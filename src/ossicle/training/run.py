@@ -18,9 +18,10 @@ from safetensors import SafetensorError
 
 from ossicle.batch import Batch, Preparer, Row
 from ossicle.chat import Conversation
+from ossicle.chat.controls import swapped
 from ossicle.data.batching import BatchPlan
 from ossicle.data.keys import key_of
-from ossicle.data.loader import Loader
+from ossicle.data.loader import Control, Loader
 from ossicle.data.mixture import Mixture, make_mixture
 from ossicle.data.source import sources
 from ossicle.encoders import encoders
@@ -44,7 +45,7 @@ from ossicle.training.checkpoint import (
 )
 from ossicle.training.held_out import measure, rows_of, source_of
 from ossicle.training.journal import Journal
-from ossicle.training.loop import Objectives, StageRun, TrainingStoppedError, run_stage
+from ossicle.training.loop import Objectives, StageRun, TrainingStoppedError, listener_of, run_stage
 from ossicle.training.lora import attach, merge, save_adapters
 from ossicle.training.objectives import objectives
 from ossicle.training.processes import Processes, processes
@@ -53,7 +54,7 @@ from ossicle.training.renew import check_renewed, renew
 from ossicle.training.sharding import check_shards, entire, shard
 
 _EVALUATION = "evaluation.json"
-_MAY_DIFFER = ("save_every_steps", "save_every_s")
+_MAY_DIFFER = ("save_every_steps", "save_every_s", "audio_gain_every")
 
 
 def train(
@@ -241,12 +242,15 @@ class _Run:
         plan = BatchPlan(self.mixtures[state.stage], stage.seconds_per_batch, stage.rows_per_batch, stage.chunk_rows)
         prepare = _Prepare(self.bundle.preparer(stage.augment), augmented=stage.augment is not None)
         part = (self.among.rank, self.among.size)
-        loader = Loader(plan, prepare, Batch.pack, workers=self.workers, part=part)
+        objective = Objectives(built, self.bundle.pad_id).to(self.device)
+        wanted = stage.audio_gain_every and listener_of(objective) is not None
+        control = Control(_exchanged, stage.audio_gain_every) if wanted else None
+        loader = Loader(plan, prepare, Batch.pack, workers=self.workers, part=part, control=control)
         return StageRun(
             stage,
             model,
             model.parts(),
-            Objectives(built, self.bundle.pad_id).to(self.device),
+            objective,
             loader,
             state,
             self.recipe.seed,
@@ -276,6 +280,14 @@ class _Prepare:
 
     def __call__(self, chat: Conversation, row_key: str) -> Row:
         return self.preparer(chat, augment_key=key_of(row_key) if self.augmented else None)
+
+
+def _exchanged(chats: list[Conversation]) -> list[Conversation]:
+    """Each over the recordings of another, as far as there are others."""
+    return [
+        chat if all(a is b for a, b in zip(chat.audios, other.audios, strict=True)) else other
+        for chat, other in zip(chats, swapped(chats), strict=True)
+    ]
 
 
 def resolve(recipe: Recipe) -> Recipe:
