@@ -165,6 +165,9 @@ def train(
         int | None,
         typer.Option(min=1, show_default=False, help="Cut the language model's layers up among so many processes."),
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the losses for TensorBoard, beside metrics.jsonl.")
+    ] = False,
     tiny: Annotated[
         bool, typer.Option("--tiny", help="Try whether it fits together: tiny parts, made sounds, two steps a stage.")
     ] = False,
@@ -172,7 +175,7 @@ def train(
     """Train a model, or continue an interrupted run. With torchrun … -m ossicle train, by several processes."""
     from ossicle.commands.train import run
 
-    run(recipe, overrides or [], out, workers, device, shard, tiny=tiny)
+    run(recipe, overrides or [], out, workers, device, shard, tensorboard=tensorboard, tiny=tiny)
 
 
 @app.command()

@@ -16,6 +16,7 @@ def run(
     device: str | None,
     shards: int | None,
     *,
+    tensorboard: bool,
     tiny: bool,
 ) -> None:
     """Train, and say where the model lies."""
@@ -24,7 +25,14 @@ def run(
 
     given = load_recipe(recipe, overrides)
     with writing(out):
-        model = train(tiny_form(given) if tiny else given, out, workers=workers, device=device, shards=shards)
+        model = train(
+            tiny_form(given) if tiny else given,
+            out,
+            workers=workers,
+            device=device,
+            shards=shards,
+            tensorboard=tensorboard,
+        )
     if not is_first_process():
         return
     if tiny:

@@ -4,9 +4,19 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ossicle.support.errors import DataError
+from ossicle.support.extras import require
 from ossicle.training.checkpoint import State
+
+
+def board_writer(folder: Path, **how: Any) -> Any:
+    """TensorBoard's writer. Raises MissingExtraError where the library is not installed."""
+    require("tensorboard", extra="tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), **how)
 
 
 class Journal:
@@ -19,10 +29,12 @@ class Journal:
     Args:
         path: of the file.
         length: bytes that the checkpoint knows of; what is beyond them will be written again, so it is cut off.
+        board: folder in which TensorBoard finds the same values, or None.
     """
 
-    def __init__(self, path: Path, length: int) -> None:
-        self.path = path
+    def __init__(self, path: Path, length: int, board: Path | None = None) -> None:
+        self.path, self.board = path, board
+        self._writer: Any = None
         path.touch()
         if path.stat().st_size < length:
             raise DataError(f"{path}: is shorter than its checkpoint says; was it edited? Start in another folder.")
@@ -50,7 +62,20 @@ class Journal:
         with self.path.open("ab") as file:
             file.write(data)
         state.metrics_bytes += len(data)
+        self._show(line)
         return line
+
+    def _show(self, line: Mapping[str, float | str]) -> None:
+        if self.board is None:
+            return
+        step = int(line["total_steps"])
+        if self._writer is None:
+            # What an interrupted run has shown beyond its checkpoint is shown again.
+            self._writer = board_writer(self.board, purge_step=step)
+        for name, value in line.items():
+            if name not in ("stage", "step", "total_steps"):
+                self._writer.add_scalar(name, value, step)
+        self._writer.flush()
 
     def sync(self) -> None:
         """Have the disk hold every line, before a checkpoint relies on them."""

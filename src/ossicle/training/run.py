@@ -32,6 +32,7 @@ from ossicle.projectors import projectors
 from ossicle.registry import Registry
 from ossicle.spec import build_options, dump_yaml, first_difference, validate
 from ossicle.support.errors import ModelError, SpecError
+from ossicle.support.extras import require
 from ossicle.support.files import atomic_write, recover_folder
 from ossicle.support.progress import progress
 from ossicle.training.checkpoint import (
@@ -66,6 +67,7 @@ def train(
     device: str | None = None,
     card: str | None = None,
     shards: int | None = None,
+    tensorboard: bool = False,
     quiet: bool = False,
 ) -> Path:
     """Train, or continue, a recipe.
@@ -82,6 +84,7 @@ def train(
         device: of torch; default ``cuda`` where there is one, of several one for each process.
         card: text of the model card (``README.md``) of the finished model.
         shards: processes among which the language model's layers are cut up; default all hold all of it.
+        tensorboard: also write what ``metrics.jsonl`` holds to ``tensorboard/`` in ``out`` (extra ``tensorboard``).
         quiet: show no progress.
 
     Returns:
@@ -106,6 +109,8 @@ def train(
         processes(device) as (among, device),
     ):
         check_shards(shards or 1, among)
+        if tensorboard:
+            require("tensorboard", extra="tensorboard")
         among.first(lambda: claims.enter_context(_claimed(out, recipe)))
         among.first(lambda: recover_folder(finished))
         if among.first(finished.is_dir):
@@ -117,7 +122,19 @@ def train(
         torch.manual_seed(key_of(recipe.seed, "initial weights"))
         bundle = build(recipe.model, (text for mixture in mixtures for text in mixture.texts()))
         bundle.model.to("cpu" if among.size > 1 and shards else device)
-        _Run(recipe, out, bundle, mixtures, _workers(workers, among), stopping, quiet, among, shards or 1, device).go()
+        _Run(
+            recipe,
+            out,
+            bundle,
+            mixtures,
+            _workers(workers, among),
+            stopping,
+            quiet,
+            among,
+            shards or 1,
+            device,
+            tensorboard,
+        ).go()
         files = {"recipe.yaml": recipe.to_yaml(), **({"README.md": card} if card else {})}
         bundle.model.eval().requires_grad_(True)
         among.first(lambda: save(bundle, finished, files=files))
@@ -173,10 +190,12 @@ class _Run:
     among: Processes
     shards: int
     device: str
+    tensorboard: bool
 
     def go(self) -> None:
         state, tensors = self._resume()
-        journal = self.among.first(lambda: Journal(self.out / "metrics.jsonl", state.metrics_bytes))
+        board = self.out / "tensorboard" if self.tensorboard else None
+        journal = self.among.first(lambda: Journal(self.out / "metrics.jsonl", state.metrics_bytes, board))
         total = sum(stage.steps for stage in self.recipe.stages)
         for stage in self.recipe.stages:
             check_renewed(self.bundle.model, stage.renew, f"stages.{stage.name}.renew")
