@@ -39,6 +39,10 @@ class State:
     """The stage's next batch."""
     metrics_bytes: int = 0
     """Length of metrics.jsonl."""
+    scale: float = 2.0**13
+    """Factor on the loss, in float16."""
+    since_scaled: int = 0
+    """Steps since it changed."""
     audio_s: float = 0.0
     """Audio trained on, s."""
     wall_s: float = 0.0

@@ -32,7 +32,11 @@ from ossicle.training.objectives import Seen
 from ossicle.training.optimiser import Average, freeze, lr_at, make_optimiser, set_lr
 from ossicle.training.processes import ALONE, Processes
 from ossicle.training.recipe import Stage
-from ossicle.training.sharding import add_gradients, clip, whole
+from ossicle.training.sharding import add_gradients, clip, divide_gradients, whole
+
+_LEAST_SCALE = 2.0**-10
+_GROWS_AFTER = 2000
+"""Steps without overflow after which the loss is scaled by twice as much."""
 
 
 class TrainingStoppedError(OssicleError):
@@ -161,7 +165,7 @@ class StageRun:
         self.model.eval()
         listener.eval()
         try:
-            with torch.no_grad(), self._autocast():
+            with torch.no_grad(), self.autocast():
                 real, other = (
                     float(listener(Seen(self.model, batch, self.objective.pad_id))["next_token"])
                     for batch in (loaded.batch, loaded.control)
@@ -171,8 +175,10 @@ class StageRun:
                 module.training = mode
         return {"audio_gain": other - real}
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.stage.dtype == "bfloat16")
+    def autocast(self) -> torch.autocast:
+        """The stage's arithmetic."""
+        dtype = getattr(torch, self.stage.dtype)
+        return torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
 
     def step(self, *batches: Any, counted: Sequence[bool] | None = None) -> dict[str, float]:
         """Learn from a batch, or from several as if they were one; and from those of the other processes.
@@ -192,23 +198,32 @@ class StageRun:
         torch.manual_seed(key_of(self.seed, self.stage.name, state.step, *([among.rank] if among.rank else [])))
         lr = lr_at(state.step, self.stage.steps, spec)
         set_lr(self.optimiser, lr)
+        scaled, scale = self.stage.dtype == "float16", state.scale
         alone = len(batches) == 1 and among.size == 1
         shares = [None] if alone else self.objective.shares(batches, counted, among)
         told: list[dict[str, float]] = []
         for batch, share in zip(batches, shares, strict=True):
-            with self._autocast():
+            with self.autocast():
                 losses = self.objective(self.model, batch, share)
-            losses["loss"].backward()
+            (losses["loss"] * scale if scaled else losses["loss"]).backward()
             told.append({name: float(value.detach()) for name, value in losses.items()})
         add_gradients(self.trained, among)
+        if scaled:
+            divide_gradients(self.trained, scale)
         norm = clip(self.trained, spec.clip_norm)
-        if not math.isfinite(norm):
+        overflown = scaled and not math.isfinite(norm) and scale > _LEAST_SCALE
+        if overflown:  # of the gradients, which a smaller factor mends; not of the losses
+            overflown = all(among.gather(all(math.isfinite(one["loss"]) for one in told)))
+        if not math.isfinite(norm) and not overflown:
             raise ModelError(
                 f"stage {self.stage.name}, step {state.step + 1}: the gradient is {norm}; "
                 "lower optimiser.lr, lengthen optimiser.warmup_steps or look at the data of this step."
             )
-        self.optimiser.step()
+        if not overflown:
+            self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+        if scaled:
+            self._rescale(overflown)
         if among.size > 1:
             among.add([buffer.div_(among.size) for buffer in self.statistics])
         state.step += 1
@@ -218,7 +233,16 @@ class StageRun:
         told = [one for of_process in among.gather(real) for one in of_process]
         names = dict.fromkeys(name for one in told for name in one)
         means = {name: fmean(one[name] for one in told if name in one) for name in names}
-        return {**means, "loss": sum(one["loss"] for one in told), "grad_norm": norm, "lr": lr}
+        length = {} if overflown else {"grad_norm": norm}
+        return {**means, "loss": sum(one["loss"] for one in told), **length, "lr": lr}
+
+    def _rescale(self, overflown: bool) -> None:
+        """Half the factor after a step that overflowed, which is left out; twice it after many that did not."""
+        state = self.state
+        state.since_scaled += 1
+        if overflown or state.since_scaled == _GROWS_AFTER:
+            state.scale *= 0.5 if overflown else 2.0
+            state.since_scaled = 0
 
 
 def listener_of(objective: nn.Module) -> nn.Module | None:

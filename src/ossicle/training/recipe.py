@@ -78,8 +78,9 @@ class Stage(Spec):
     chunk_rows: int = Field(default=256, gt=0)
     """Rows that are put in order of length together; more means less padding and less chance."""
     optimiser: OptimiserSpec = OptimiserSpec()
-    dtype: Literal["bfloat16", "float32"] = "float32"
-    """Of the arithmetic; weights and their updates are float32."""
+    dtype: Literal["bfloat16", "float16", "float32"] = "float32"
+    """Of the arithmetic; weights and their updates are float32. With ``float16``, for devices without bfloat16, the
+    loss is scaled so that small gradients don't vanish (Micikevicius et al. 2018, arXiv 1710.03740)."""
     augment: Augment | None = None
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Keep an average of the weights that forgets at this rate; at the end of the stage it becomes the weights."""

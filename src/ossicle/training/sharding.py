@@ -84,6 +84,14 @@ def add_gradients(parameters: list[nn.Parameter], among: Processes) -> None:
 
 
 @torch.no_grad()
+def divide_gradients(parameters: list[nn.Parameter], by: float) -> None:
+    """Divide every gradient."""
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad.div_(by)
+
+
+@torch.no_grad()
 def clip(parameters: list[nn.Parameter], longest: float) -> float:
     """Scale all gradients so that together they are no longer than ``longest``.
 

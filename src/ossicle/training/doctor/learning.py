@@ -124,5 +124,5 @@ def _listens(
 @torch.no_grad()
 def _loss(run: StageRun, batch: Batch) -> float:
     torch.manual_seed(0)
-    with torch.autocast(run.device.type, torch.bfloat16, enabled=run.stage.dtype == "bfloat16"):
+    with run.autocast():
         return float(run.objective(run.model, batch)["loss"])
