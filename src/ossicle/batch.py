@@ -61,7 +61,7 @@ class Changes(Protocol):
         """Whether it changes features, which then must be a spectrogram."""
         ...
 
-    def sound(self, samples_CT: np.ndarray, seed: int) -> np.ndarray:
+    def sound(self, samples_CT: np.ndarray, seed: int, sample_rate: int) -> np.ndarray:
         """The samples [C, T], changed; the same number of them."""
         ...
 
@@ -137,7 +137,7 @@ class Preparer:
             raise DataError(f"{audio.name} promised {expected} samples at {rate} Hz and gave {samples_CT.shape[1]}.")
         augment = None if augment_key is None else self.augment
         if augment is not None:
-            samples_CT = augment.sound(samples_CT, augment_key)
+            samples_CT = augment.sound(samples_CT, augment_key, rate)
         windows = []
         for span in self.encoder.windows(expected):
             features = self.encoder.prepare(samples_CT[:, span.start : span.end])

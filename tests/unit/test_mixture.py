@@ -228,17 +228,21 @@ def test_noise_lies_as_far_below_the_recording_as_was_drawn_and_loudness_changes
     rng = np.random.default_rng(0)
     samples = (0.1 * rng.standard_normal((2, 16_000))).astype(np.float32)
     noisy = Augment(noise_snr_db=(20, 20), noise_share=1.0)
-    added = noisy.sound(samples, 5) - samples
+    added = noisy.sound(samples, 5, 16_000) - samples
     assert 20 * np.log10(samples.std() / added.std()) == pytest.approx(20, abs=0.01)
-    assert noisy.sound(samples, 5).dtype == np.float32 and np.array_equal(noisy.sound(samples, 5), samples + added)
-    assert not np.array_equal(noisy.sound(samples, 6), samples + added)
-    share = sum(not np.array_equal(Augment(noise_snr_db=(0, 30)).sound(samples, seed), samples) for seed in range(200))
+    assert noisy.sound(samples, 5, 16_000).dtype == np.float32 and np.array_equal(
+        noisy.sound(samples, 5, 16_000), samples + added
+    )
+    assert not np.array_equal(noisy.sound(samples, 6, 16_000), samples + added)
+    share = sum(
+        not np.array_equal(Augment(noise_snr_db=(0, 30)).sound(samples, seed, 16_000), samples) for seed in range(200)
+    )
     assert 70 < share < 130
-    louder = [Augment(gain_db=6.0).sound(samples, seed) / samples for seed in range(50)]
+    louder = [Augment(gain_db=6.0).sound(samples, seed, 16_000) / samples for seed in range(50)]
     gains = [20 * np.log10(one.mean()) for one in louder]
     assert max(map(abs, gains)) <= 6.001 and max(gains) > 3 and min(gains) < -3 and louder[0].std() < 1e-5
     silence = np.zeros((1, 100), np.float32)
-    assert np.array_equal(noisy.sound(silence, 1), silence)
+    assert np.array_equal(noisy.sound(silence, 1, 16_000), silence)
     assert not noisy.alters_features and Augment(filter_gain=0.1).alters_features
     with pytest.raises(SpecError, match="from the least to the most"):
         load_spec(Augment, {"noise_snr_db": [30, 10]})

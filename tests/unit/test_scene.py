@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ossicle.audio import Audio
+from ossicle.audio.rooms import aligned_response
 from ossicle.support.errors import DataError
 from ossicle.synthesis.activity import active_part
 from ossicle.synthesis.clips import Clip, Library, procedural_clips
 from ossicle.synthesis.confusable import confusable
 from ossicle.synthesis.options import SceneOptions
 from ossicle.synthesis.plan import Plan
-from ossicle.synthesis.rooms import Surroundings, aligned_response, made_response
+from ossicle.synthesis.rooms import Surroundings, made_response
 from ossicle.synthesis.scene import LAYOUTS, make_scene, plan_scene, render
 from ossicle.synthesis.spectrum import fast_length, stretch_lengths
 from ossicle.synthesis.truth import facts_of, truth_of, vocabulary
@@ -252,7 +253,7 @@ def test_responses_begin_with_the_direct_sound() -> None:
     assert 10 * np.log10(1.0 / np.sum(room[1:].astype(np.float64) ** 2)) == pytest.approx(6.0, abs=0.1)
     measured = np.zeros(1000)
     measured[137], measured[400] = -0.5, 0.2
-    assert aligned_response(measured)[0] == 1.0 and len(aligned_response(measured)) == 863
+    assert aligned_response(measured, 16_000)[0] == 1.0 and len(aligned_response(measured, 16_000)) == 863
 
 
 @given(st.integers(1, 500_000), st.floats(0.8, 1.2), st.integers(0, 20_000))

@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from ossicle.audio import decode
-from ossicle.audio.content import BytesContent, Content, FileContent, Header, SamplesContent
+from ossicle.audio.content import BytesContent, Content, FileContent, Header, PartContent, SamplesContent
 from ossicle.audio.resample import num_resampled, resample
 from ossicle.support.errors import AudioError
 from ossicle.support.files import atomic_write
@@ -36,7 +36,8 @@ class Audio:
     hold the same bytes, samples or key) and the same span.
 
     Args:
-        content: a path, or where else the sound lies (as :meth:`from_bytes` and :meth:`from_samples` make it).
+        content: a path, or where else the sound lies (as :meth:`from_bytes`, :meth:`from_part` and
+            :meth:`from_samples` make it).
         start_s: where the span begins, in seconds of the recording.
         end_s: where it ends; None is the recording's end.
     """
@@ -53,6 +54,18 @@ class Audio:
     def from_bytes(cls, data: bytes, *, name: str = "the recording") -> Audio:
         """An encoded recording (wav, mp3…) in memory; ``name`` is for errors and lists."""
         return cls(BytesContent(bytes(data), name))
+
+    @classmethod
+    def from_part(cls, path: str | os.PathLike[str], offset: int, num_bytes: int, *, name: str) -> Audio:
+        """An encoded recording that lies inside a larger file, such as an uncompressed tar, read where it lies.
+
+        Args:
+            path: the larger file.
+            offset: where the recording's bytes begin.
+            num_bytes: how many there are.
+            name: what it is called there.
+        """
+        return cls(PartContent(os.fspath(path), offset, num_bytes, name))
 
     @classmethod
     def from_samples(

@@ -1,4 +1,4 @@
-"""Where sound lies (a file, bytes, or samples in memory) and what is known of it without keeping its samples.
+"""Where sound lies (a file, a part of one, bytes or samples in memory) and what is known of it without its samples.
 
 Shapes: T samples; n samples of one block; C channels.
 """
@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -64,6 +64,89 @@ class FileContent:
         self.open().close()
         status = os.stat(self.path)
         return status.st_size, status.st_mtime_ns
+
+
+@dataclass(frozen=True)
+class PartContent:
+    """An encoded recording inside a larger file, such as a member of a tar; only its bytes are ever read.
+
+    Args:
+        path: the larger file.
+        offset: where the recording's bytes begin.
+        num_bytes: how many there are.
+        member: what the recording is called there.
+    """
+
+    path: str
+    offset: int
+    num_bytes: int
+    member: str
+
+    @property
+    def name(self) -> str:
+        """How errors name it."""
+        return f"{self.path}/{self.member}"
+
+    def open(self) -> BinaryIO:
+        """Open for reading its bytes alone.
+
+        Raises:
+            AudioError: as for a file, or the file ends before the recording does.
+        """
+        file = FileContent(self.path).open()
+        if file.seek(0, os.SEEK_END) < self.offset + self.num_bytes:
+            file.close()
+            raise AudioError(f"{self.path} ends before {self.member} does: copy it again.")
+        return cast(BinaryIO, _Part(file, self.offset, self.num_bytes))
+
+    def for_libsndfile(self) -> BinaryIO:
+        """What libsndfile opens."""
+        return self.open()
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of its bytes, in hexadecimal."""
+        digest = hashlib.sha256()
+        with self.open() as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Changes when the larger file is written to: its size and time."""
+        return FileContent(self.path).version
+
+
+class _Part(io.RawIOBase):
+    """A stretch of an open file as a file of its own; closing it closes that one."""
+
+    def __init__(self, file: BinaryIO, offset: int, num_bytes: int) -> None:
+        self._file, self._offset, self._num_bytes, self._position = file, offset, num_bytes, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = max(0, offset + (0, self._position, self._num_bytes)[whence])
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = memoryview(buffer)[: max(0, self._num_bytes - self._position)]
+        self._file.seek(self._offset + self._position)
+        count = cast(io.BufferedReader, self._file).readinto(wanted)
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +208,8 @@ class SamplesContent:
         return hash(self.sha256)
 
 
-Encoded = FileContent | BytesContent
-Content = FileContent | BytesContent | SamplesContent
+Encoded = FileContent | PartContent | BytesContent
+Content = FileContent | PartContent | BytesContent | SamplesContent
 
 
 class Header(NamedTuple):

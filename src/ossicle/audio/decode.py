@@ -11,7 +11,16 @@ from contextlib import closing
 import numpy as np
 
 from ossicle.audio import containers, libsndfile
-from ossicle.audio.content import BLOCK, BytesContent, Content, Encoded, FileContent, Header, SamplesContent
+from ossicle.audio.content import (
+    BLOCK,
+    BytesContent,
+    Content,
+    Encoded,
+    FileContent,
+    Header,
+    PartContent,
+    SamplesContent,
+)
 from ossicle.support.errors import AudioError
 
 
@@ -25,8 +34,9 @@ def header(content: Content) -> Header:
     raise TypeError(f"no sound can lie in a {type(content).__name__}.")
 
 
-@header.register
-def _(content: FileContent) -> Header:
+@header.register(FileContent)
+@header.register(PartContent)
+def _(content: FileContent | PartContent) -> Header:
     return _header_of_version(content, content.version)
 
 
@@ -74,7 +84,7 @@ def _cut(content: SamplesContent, start: int, stop: int) -> Iterator[np.ndarray]
 
 
 @functools.lru_cache(maxsize=1 << 14)
-def _header_of_version(content: FileContent, version: tuple[int, int]) -> Header:
+def _header_of_version(content: FileContent | PartContent, version: tuple[int, int]) -> Header:
     del version  # only there to forget what an older file said
     return _read_header(content)
 

@@ -1,6 +1,7 @@
 """``ossicle data``: bring rows, look at them, count them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,42 @@ if TYPE_CHECKING:
     from ossicle.data.statistics import Statistics
 
 
-def source_at(path: str) -> "tuple[Source, str]":
-    """The rows of a JSONL file or a folder of recordings, and its name. Raises DataError."""
-    from ossicle.data import make_source
+def source_at(path: str, overrides: Sequence[str] = ()) -> "tuple[Source, str]":
+    """The rows of a file or folder, and its name.
 
-    spec = {"type": "folder", "split": None} if Path(path).is_dir() else {"type": "conversations"}
-    return make_source({**spec, "path": path}, path), path
+    Args:
+        path: conversations, recordings, WebDataset tars, a Shar folder or a data set of Hugging Face.
+        overrides: ``a.b=c``, options of the source that reads it; ``type=…`` says which that is.
+
+    Raises:
+        DataError, SpecError: it cannot be read.
+    """
+    from ossicle.data import make_source
+    from ossicle.spec import override_value
+
+    options: dict[str, object] = {"type": _type_of(path), "path": path}
+    for override in overrides:
+        options = override_value(options, override)
+    if options["type"] in ("folder", "huggingface"):
+        options.setdefault("split", None)
+    return make_source(options, path), path
+
+
+def _type_of(path: str) -> str:
+    """By which source a path is read: its name says it, or what lies in the folder."""
+    place = Path(path)
+    if path.endswith(".tar"):
+        return "webdataset"
+    if place.suffix in (".parquet", ".arrow"):
+        return "huggingface"
+    if not place.is_dir():
+        return "conversations"
+    kinds = {
+        "shar": ("cuts.*.jsonl*",),
+        "huggingface": ("state.json", "dataset_dict.json", "*.parquet"),
+        "webdataset": ("*.tar",),
+    }
+    return next((kind for kind, names in kinds.items() if any(map(any, map(place.glob, names)))), "folder")
 
 
 def bring(
@@ -37,13 +68,13 @@ def bring(
     print(f"{out}: {done.rows:,} conversations from rows of the format {done.type_name}{left}")
 
 
-def check(path: str, rows: int, *, as_json: bool) -> bool:
+def check(path: str, overrides: Sequence[str], rows: int, *, as_json: bool) -> bool:
     """Say what is wrong with the rows and recordings; whether nothing is."""
     from ossicle.commands.doctor import MARKS
     from ossicle.training.doctor.recordings import look_at, of_source
 
     findings: list = []
-    looked = look_at(source_at(path)[0], path, rows, findings)
+    looked = look_at(source_at(path, overrides)[0], path, rows, findings)
     findings += of_source(looked)
     if as_json:
         print(json.dumps({"path": path, "findings": [finding._asdict() for finding in findings]}))
@@ -53,14 +84,14 @@ def check(path: str, rows: int, *, as_json: bool) -> bool:
     return all(finding.verdict != "fault" for finding in findings)
 
 
-def stats(path: str, *, plot: Path | None, as_json: bool) -> None:
+def stats(path: str, overrides: Sequence[str], *, plot: Path | None, as_json: bool) -> None:
     """Print, and draw, what a data set holds."""
     from ossicle.data.statistics import statistics_of
     from ossicle.support.progress import progress
 
     if plot is not None:
         check_plot(plot)
-    source, name = source_at(path)
+    source, name = source_at(path, overrides)
     with progress(source.num_rows, "rows", "read") as bar:
         found = statistics_of(source, bar)
     if plot is not None:

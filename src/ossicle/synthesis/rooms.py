@@ -11,10 +11,10 @@ from random import Random
 import numpy as np
 
 from ossicle.audio import Audio
+from ossicle.audio.rooms import aligned_response, decaying_response, response_length
 from ossicle.synthesis.noise import white
 
 SAMPLE_RATE = 16000
-MAX_TAIL_S = 0.9
 _STEADY_DB = 8.0
 
 
@@ -27,23 +27,9 @@ def made_response(rt60_s: float, direct_db: float, seed: int, sample_rate: int =
         direct_db: energy of the direct sound over that of all the rest, in decibels.
         seed: which room of that kind.
     """
-    length = round(min(MAX_TAIL_S, 0.8 * rt60_s) * sample_rate)
-    gap = round((0.002 + 0.006 * Random(seed).random()) * sample_rate)
-    tail_T = white(length, seed) * np.exp(-6.9078 / (rt60_s * sample_rate) * np.arange(length))
-    tail_T[:gap] = 0.0
-    # A room swallows treble sooner than bass: a two-point mean, once over the first third, twice over the rest.
-    tail_T[1:] = 0.5 * (tail_T[1:] + tail_T[:-1])
-    tail_T[length // 3 + 1 :] = 0.5 * (tail_T[length // 3 + 1 :] + tail_T[length // 3 : -1])
-    tail_T *= 10 ** (-direct_db / 20) / np.sqrt(np.sum(np.square(tail_T)) + 1e-12)
-    tail_T[0] = 1.0
-    return tail_T.astype(np.float32)
-
-
-def aligned_response(samples_T: np.ndarray) -> np.ndarray:
-    """A measured response from its direct sound (its largest sample) on, scaled so that this is 1; float32."""
-    start = int(np.argmax(np.abs(samples_T)))
-    kept_T = samples_T[start : start + round(MAX_TAIL_S * SAMPLE_RATE)].astype(np.float32)
-    return kept_T / kept_T[0]
+    gap_s = 0.002 + 0.006 * Random(seed).random()
+    noise_L = white(response_length(rt60_s, sample_rate), seed)
+    return decaying_response(noise_L, rt60_s, direct_db, gap_s, sample_rate)
 
 
 def steady_loop(samples_T: np.ndarray) -> np.ndarray | None:
@@ -95,7 +81,7 @@ class Surroundings:
     def response(self, key: str) -> np.ndarray:
         """An aligned response, float32 [T]."""
         if key not in self._read:
-            self._read[key] = aligned_response(self._responses[key].load(SAMPLE_RATE, channels=(0,))[0])
+            self._read[key] = aligned_response(self._responses[key].load(SAMPLE_RATE, channels=(0,))[0], SAMPLE_RATE)
         return self._read[key]
 
     def num_samples(self, key: str) -> int:

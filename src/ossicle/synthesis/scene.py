@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from ossicle.audio import Audio
+from ossicle.audio.rooms import response_length
 from ossicle.synthesis.activity import active_part
 from ossicle.synthesis.chance import draw, one_of, weighted
 from ossicle.synthesis.clips import SAMPLE_RATE, Clip, Library
@@ -16,7 +17,6 @@ from ossicle.synthesis.noise import BANK_SAMPLES
 from ossicle.synthesis.options import SceneOptions
 from ossicle.synthesis.plan import CLIP, PLAIN, Background, Plan, PlannedEvent, Room, Tone
 from ossicle.synthesis.render import render
-from ossicle.synthesis.rooms import MAX_TAIL_S
 from ossicle.synthesis.spectrum import stretch_lengths
 
 __all__ = ["Plan", "PlannedEvent", "Scene", "SceneOptions", "make_scene", "plan_scene", "render"]
@@ -162,7 +162,7 @@ class _Planner:
             return Room(len(self.library.surroundings.response(key)), key)
         rt60 = draw(self.rng, 0.12, 0.9, 2)
         seed = int(self.rng.random() * 256)
-        tail = round(min(MAX_TAIL_S, 0.8 * rt60) * SAMPLE_RATE)
+        tail = response_length(rt60, SAMPLE_RATE)
         return Room(tail, None, rt60, float(int(draw(self.rng, 0.0, 16.0))), seed)
 
     # --- levels and background ------------------------------------------------------------------------------------

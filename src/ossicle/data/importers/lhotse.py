@@ -1,5 +1,6 @@
 """Lhotse's cuts (JSON lines): a stretch of a recording, and what is said in it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from ossicle.data.importers.base import Importer, Json, audio_part, importers, text_part
@@ -24,11 +25,8 @@ class Lhotse(Importer):
         start, duration = row.get("start", 0.0), row.get("duration")
         if not isinstance(start, int | float) or not isinstance(duration, int | float):
             raise DataError("a cut needs 'start' and 'duration' in seconds.")
-        said = [
-            one for one in row.get("supervisions") or () if isinstance(one, dict) and isinstance(one.get("text"), str)
-        ]
-        said.sort(key=lambda one: one.get("start", 0.0))
-        text = " ".join(one["text"].strip() for one in said)
+        said = supervisions_of(row)
+        text = text_of(said)
         if not text:
             raise DataError("no supervision of this cut has a text.")
         whole = start == 0 and duration == row["recording"].get("duration")
@@ -37,6 +35,17 @@ class Lhotse(Importer):
         user = {"role": "user", "content": [part, text_part(question)]}
         meta = {"id": row.get("id"), **({"speakers": speakers} if speakers else {})}
         return {"messages": [user, {"role": "assistant", "content": text}], "meta": meta}
+
+
+def supervisions_of(cut: Json) -> list[Json]:
+    """The supervisions of a cut that have a text, in order of time."""
+    said = [one for one in cut.get("supervisions") or () if isinstance(one, dict) and isinstance(one.get("text"), str)]
+    return sorted(said, key=lambda one: one.get("start", 0.0))
+
+
+def text_of(said: Iterable[Json]) -> str:
+    """The texts of supervisions, one after the other."""
+    return " ".join(one["text"].strip() for one in said).strip()
 
 
 def _source(recording: Any) -> str:

@@ -21,7 +21,7 @@ class ShareGpt(Importer):
         turns = turns_of(row.get("conversations"), "conversations", "from", "value")
         if isinstance(row.get("system"), str):
             turns = [("system", row["system"]), *turns]
-        ours = {"messages": messages_of(turns, strings(row.get("audios"), "audios"), ("<audio>",))}
+        ours: Json = {"messages": messages_of(turns, strings(row.get("audios"), "audios"), ("<audio>",))}
         if "chosen" in row or "rejected" in row:
             chosen, rejected = (_reply(row.get(key), key) for key in ("chosen", "rejected"))
             ours["messages"].append({"role": "assistant", "content": [text_part(chosen)]})
