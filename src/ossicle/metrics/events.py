@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ossicle.chat.timeline import Heard
-from ossicle.metrics.text import normalise_answer
+from ossicle.chat.timeline import Heard, read_timeline
+from ossicle.metrics.text import normalise_answer, times_in
 
 COLLAR_S = 0.5
 _ROUNDING = 1e-9  # 2.3 - 1.8 is a little more than 0.5
@@ -69,3 +69,39 @@ def event_f1(counts: Iterable[EventCounts]) -> float:
 def onset_error(answer_s: float | None, truth_s: float, duration_s: float) -> float:
     """How far an answer is off; none at all counts as the whole recording, and nothing counts as more."""
     return duration_s if answer_s is None else min(abs(answer_s - truth_s), duration_s)
+
+
+def spans_in(text: str) -> list[Heard]:
+    """Every span of time that ``text`` states, with its label; of all times in pairs, without labels, where not every
+    span has one (``"From 0.5 s to 1.7 s and from 3.0 s to 3.4 s."``)."""
+    labelled, times = read_timeline(text), times_in(text)
+    if len(times) <= 2 * len(labelled):
+        return labelled
+    return [Heard("", min(pair), max(pair)) for pair in zip(times[::2], times[1::2], strict=False)]
+
+
+def time_iou(reference: Sequence[Heard], estimate: Sequence[Heard]) -> float:
+    """Intersection over union of the time that events take up, 0 … 1, each label by itself and all added up.
+
+    Spans of one label that overlap count once. Labels are compared by ``normalise_answer``; where the reference has
+    spans without one, all spans are alike. 1 where neither side has any.
+    """
+    sides = [list(reference), list(estimate)]
+    if not all(event.label for event in reference):
+        sides = [[event._replace(label="") for event in side] for side in sides]
+    spans: dict[str, tuple[list[tuple[float, float]], list[tuple[float, float]]]] = defaultdict(lambda: ([], []))
+    for number, side in enumerate(sides):
+        for event in side:
+            spans[normalise_answer(event.label)][number].append((event.start_s, event.end_s))
+    either = sum(_covered_s(one + other) for one, other in spans.values())
+    both = sum(_covered_s(one) + _covered_s(other) for one, other in spans.values()) - either
+    return both / either if either else float(sorted(sides[0]) == sorted(sides[1]))
+
+
+def _covered_s(spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds that lie within at least one span."""
+    total, until = 0.0, -math.inf
+    for start_s, end_s in sorted(spans):
+        total += max(0.0, end_s - max(start_s, until))
+        until = max(until, end_s)
+    return total

@@ -75,15 +75,21 @@ def number_in(text: str) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def seconds_in(text: str) -> float | None:
-    """The first time that ``text`` states, in seconds: ``"At 0.5 s."``, ``"1:04"``, ``"two seconds"``; else None."""
+def times_in(text: str) -> list[float]:
+    """Every number and clock time that ``text`` states, in seconds: ``"1:04 to 70.5 s"`` → ``[64.0, 70.5]``."""
+    found: list[float] = []
     for word in normalise_answer(text).split():
         if word[0].isdecimal():
             total = 0.0
             for part in word.split(":"):
                 total = 60 * total + float(part)
-            return total
-    return None
+            found.append(total)
+    return found
+
+
+def seconds_in(text: str) -> float | None:
+    """The first time that ``text`` states, in seconds: ``"At 0.5 s."``, ``"1:04"``, ``"two seconds"``; else None."""
+    return next(iter(times_in(text)), None)
 
 
 def yes_or_no(text: str) -> bool | None:

@@ -114,9 +114,14 @@ class Remembering(Objective):
     """Base of objectives that may keep, as ``earlier``, the model as it is when the stage begins: a copy that never
     learns and has no dropout."""
 
+    @classmethod
+    def remembers(cls, options: BaseModel) -> bool:
+        """Whether it keeps that."""
+        return cls.copies(options) > 0
+
     def __init__(self, options: BaseModel, bundle: "Bundle") -> None:
         super().__init__(options, bundle)
-        self.earlier = copy.deepcopy(bundle.model).requires_grad_(False) if self.copies(options) else None
+        self.earlier = copy.deepcopy(bundle.model).requires_grad_(False) if self.remembers(options) else None
         self.train()
 
     def train(self, mode: bool = True) -> "Remembering":

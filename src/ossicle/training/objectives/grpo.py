@@ -1,0 +1,306 @@
+"""Earn more with replies of one's own.
+
+R prompts · G replies to each, a group · N tokens of all replies · V vocabulary
+"""
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from ossicle.batch import Batch, Row
+from ossicle.data.halves import is_taught
+from ossicle.encoders.base import Options
+from ossicle.metrics import REWARDS, Truth, listening
+from ossicle.models.lalm import LALM
+from ossicle.support.errors import DataError, ModelError, nearest
+from ossicle.training.objectives._replies import Drawn, Prompt, draw, evaluating, over_others
+from ossicle.training.objectives.base import Remembering, Seen, objectives
+from ossicle.training.sharding import is_part
+
+if TYPE_CHECKING:
+    from ossicle.models.build import Bundle
+
+Average = Literal["reply", "token", "constant"]
+Scale = Literal["std", "none"]
+LEAST_STD = 1e-6
+"""Rewards of a group that differ by less are alike: what is left is rounding."""
+
+
+class GrpoOptions(Options):
+    """What earns how much, how many replies are drawn, and which of the usual variants.
+
+    As they stand, those of DeepSeekMath without its ``kl: 0.04``. Dr. GRPO (Liu et al. 2025, arXiv 2503.20783):
+    ``scale: none, average: constant``. DAPO (Yu et al. 2025, arXiv 2503.14476):
+    ``average: token, clip: [0.2, 0.28], mask_cut: true``.
+    """
+
+    rewards: dict[str, float] = Field(default_factory=lambda: {"exact": 1.0}, min_length=1)
+    """Weights of what is added up: ``exact`` (the true reply), ``option`` (the right choice and no other), ``wer`` (1 −
+    word error rate), ``time_iou`` (spans of time against the true ones), ``format``."""
+    listening: int = Field(default=0, ge=0)
+    """Replies to each prompt over other recordings of its batch. Where there are any, a reply counts only by what it
+    earns more than they do on average: what could be said without listening teaches nothing. Prompts without a
+    recording, and recordings alone in their batch, count in full."""
+    group: int = Field(default=8, ge=2)
+    """Replies to each prompt, which are compared with one another."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Of the draws; likelihoods are those at this temperature."""
+    max_new_tokens: int = Field(default=128, ge=1)
+    """Longest reply."""
+    scale: Scale = "std"
+    """``std``: a group's rewards are divided by their standard deviation; ``none``: they are not, so that prompts that
+    are nearly always or never answered rightly weigh less."""
+    average: Average = "reply"
+    """``reply``: the mean over a reply's tokens, then over replies; ``token``: over all tokens of a group, so that a
+    token of a long reply counts as much as one of a short; ``constant``: sums over a reply, divided by
+    ``max_new_tokens``."""
+    clip: tuple[float, float] = (0.2, 0.2)
+    """How far below and above 1 the ratio of new to old probability of a token may go and still teach. It leaves 1 only
+    with ``draw_every`` above 1."""
+    draw_every: int = Field(default=1, ge=1)
+    """Replies to so many batches are drawn by the model as it was before the first of them, a copy kept for it; 1:
+    always by the present one, without a copy."""
+    kl: float = Field(default=0.0, ge=0)
+    """Weight of the divergence from the model as it was when the stage began, kept beside it where this is above 0."""
+    mask_cut: bool = False
+    """Whether a reply that is cut at ``max_new_tokens`` teaches nothing."""
+
+    @field_validator("rewards")
+    @classmethod
+    def _are_known(cls, rewards: dict[str, float]) -> dict[str, float]:
+        for name, weight in rewards.items():
+            if name not in REWARDS:
+                known = ", ".join(REWARDS)
+                raise ValueError(f"there is no reward {name!r}.{nearest(name, REWARDS)} Known: {known}")
+            if not weight > 0:
+                raise ValueError(f"the weight of reward {name} should be above 0, not {weight:g}")
+        return rewards
+
+    @field_validator("clip")
+    @classmethod
+    def _is_a_range(cls, clip: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < clip[0] <= 1 or not clip[1] > 0:
+            raise ValueError(f"clip should be two numbers above 0, the first at most 1, not {list(clip)}")
+        return clip
+
+
+def advantages(reward_RG: Tensor, scale: Scale = "std", counted_RG: Tensor | None = None) -> Tensor:
+    """How much better than the mean of its group a reply is, [R, G]; 0 throughout a group that earned alike.
+
+    ``(r − mean(r)) / std(r)`` (Shao et al. 2024, DeepSeekMath, arXiv 2402.03300, section 4.1.2), with the standard
+    deviation of a sample; without it Dr. GRPO's.
+
+    Args:
+        reward_RG: what each reply earned.
+        scale: whether to divide.
+        counted_RG: what of it counts, by default all. Its scale is still that of all, for else a group would be blown
+            up again just because little of what it earned counts.
+    """
+    counted_RG = reward_RG if counted_RG is None else counted_RG
+    std_R1 = reward_RG.std(1, keepdim=True)
+    divisor_R1 = std_R1.clamp(min=LEAST_STD) if scale == "std" else 1.0
+    return torch.where(std_R1 < LEAST_STD, 0.0, (counted_RG - counted_RG.mean(1, keepdim=True)) / divisor_R1)
+
+
+def clipped_loss(log_p_N: Tensor, old_N: Tensor, advantage_N: Tensor, clip: tuple[float, float] = (0.2, 0.2)) -> Tensor:
+    """``−min(ρ·A, clip(ρ, 1 − ε₁, 1 + ε₂)·A)`` of each token, [N], with ``ρ = p / p_old``.
+
+    DeepSeekMath, equation 3; with ``ε₂ > ε₁`` DAPO's clip-higher, section 3.1.
+    """
+    ratio_N = (log_p_N - old_N).exp()
+    return -torch.minimum(ratio_N * advantage_N, ratio_N.clamp(1 - clip[0], 1 + clip[1]) * advantage_N)
+
+
+def is_clipped(log_p_N: Tensor, old_N: Tensor, advantage_N: Tensor, clip: tuple[float, float]) -> Tensor:
+    """Which tokens have gone so far that they teach nothing more, [N]."""
+    ratio_N = (log_p_N - old_N).exp()
+    return ((ratio_N > 1 + clip[1]) & (advantage_N > 0)) | ((ratio_N < 1 - clip[0]) & (advantage_N < 0))
+
+
+def k3(log_p_N: Tensor, reference_N: Tensor) -> Tensor:
+    """``p_ref / p − log(p_ref / p) − 1`` of each token, [N]: unbiased for the divergence from the reference, and never
+    below 0 (Schulman 2020, "Approximating KL Divergence"; DeepSeekMath, equation 4)."""
+    log_ratio_N = reference_N - log_p_N
+    return log_ratio_N.exp() - log_ratio_N - 1
+
+
+def token_weights(lengths_RG: Tensor, average: Average, longest: int) -> Tensor:
+    """What a token of each reply weighs in the mean over prompts, [R, G].
+
+    ``reply``: ``1 / (R G |o|)`` (DeepSeekMath, equation 3); ``token``: ``1 / (R Σ|o|)``, summed over the group (DAPO,
+    section 3.3); ``constant``: ``1 / (R G longest)`` (Dr. GRPO, section 3).
+    """
+    number, group = lengths_RG.shape
+    if average == "token":
+        return (1 / (number * lengths_RG.sum(1, keepdim=True).clamp(min=1))).expand(number, group)
+    lengths = lengths_RG.clamp(min=1) if average == "reply" else torch.full_like(lengths_RG, longest)
+    return 1 / (number * group * lengths)
+
+
+class Groups(NamedTuple):
+    """The replies to the prompts of a batch, and what they earned."""
+
+    prompts: list[Row]
+    drawn: list[list[Drawn]]
+    rewards: dict[str, Tensor]
+    """Of each kind, [R, G]."""
+    reward_RG: Tensor
+    """Their weighted sum."""
+    counted_RG: Tensor
+    """What of it counts."""
+    swapped: list[float]
+    """What replies over other recordings earned."""
+
+    def lengths(self, mask_cut: bool) -> Tensor:
+        """Tokens of each reply that teach, [R, G]."""
+        return torch.tensor(
+            [[0 if mask_cut and not one.ended else len(one.ids) + one.ended for one in row] for row in self.drawn]
+        )
+
+    def told(self) -> dict[str, Tensor]:
+        """What to say of them."""
+        found = {"reward": self.reward_RG.mean(), "alike": (self.reward_RG.std(1) < LEAST_STD).float().mean()}
+        if len(self.rewards) > 1:
+            found |= {f"reward_{name}": value_RG.mean() for name, value_RG in self.rewards.items()}
+        if self.swapped:
+            found["swapped"] = torch.tensor(self.swapped).mean()
+        ended = [one.ended for row in self.drawn for one in row]
+        found["ended"] = torch.tensor(ended).float().mean()
+        found["reply_tokens"] = self.lengths(mask_cut=False).float().mean()
+        return found
+
+
+@objectives.register("grpo")
+class Grpo(Remembering):
+    """Group relative policy optimisation: of several replies that the model draws to one prompt, those that earn more
+    than the mean of their group become likelier, the others less likely.
+
+    Rewards compare a reply with the row's own, and with ``targets`` and ``choices`` of its ``meta``. The value of
+    ``loss`` is what is missed of the greatest reward (and the weighted divergence); its gradient is that of ``grpo``,
+    the clipped loss, whose own value says little. Chance comes from torch's generator, so that a run that was stopped
+    draws the same replies again. They are drawn in evaluation mode: freeze parts that have dropout or batch norms, or
+    what learns is a little other than what spoke.
+    """
+
+    Options = GrpoOptions
+    options: GrpoOptions
+    batches: Tensor
+    """How many batches there were."""
+    end_ids: Tensor
+
+    @classmethod
+    def copies(cls, options: GrpoOptions) -> int:
+        """The reference, and who draws."""
+        return int(options.kl > 0) + int(options.draw_every > 1)
+
+    @classmethod
+    def remembers(cls, options: GrpoOptions) -> bool:
+        """The reference."""
+        return options.kl > 0
+
+    def __init__(self, options: GrpoOptions, bundle: "Bundle") -> None:
+        super().__init__(options, bundle)
+        self.bundle = bundle
+        self.drawer = copy.deepcopy(bundle.model).requires_grad_(False) if options.draw_every > 1 else None
+        self.register_buffer("batches", torch.zeros((), dtype=torch.long))
+        ends = torch.tensor(sorted(bundle.renderer.end_ids))
+        self.register_buffer("end_ids", ends, persistent=False)
+
+    def share(self, batch: Batch) -> float:
+        """Its prompts."""
+        return float(sum(is_taught(row.meta) for row in batch.rows))
+
+    def forward(self, seen: Seen) -> dict[str, Tensor]:
+        """``grpo``; ``reward``, of each kind too, and ``swapped``, that with other recordings; shares of groups that
+        earned ``alike``, of replies that ``ended`` and of tokens that were ``clipped``; ``reply_tokens``; ``kl``."""
+        options = self.options
+        if any(map(is_part, seen.model.parameters())):
+            # Replies end at different steps, and layers that are cut up work only in step.
+            raise ModelError("objective grpo draws replies in every process by itself; leave --shard out.")
+        drawer = self._drawer(seen.model)
+        groups = self._groups(drawer, [row for row in seen.batch.rows if is_taught(row.meta)])
+        advantage_RG = advantages(groups.reward_RG, options.scale, groups.counted_RG)
+        lengths_RG = groups.lengths(options.mask_cut)
+        weight_RG = token_weights(lengths_RG, options.average, options.max_new_tokens) * (lengths_RG > 0)
+        # A group that teaches nothing need not be read again.
+        read = [n for n, row_G in enumerate(advantage_RG) if options.kl or bool(row_G.any())] or [0]
+        end_id = int(self.end_ids[0])
+        batch = Batch.pack([one.after(groups.prompts[n], end_id) for n in read for one in groups.drawn[n]])
+        replies = Seen(seen.model, batch, seen.pad_id)
+        log_p_N = self._log_likelihood(replies)
+        of_N, device = replies.packed.row_of_target, log_p_N.device
+        advantage_N, weight_N = (x_RG[read].flatten()[of_N].to(device) for x_RG in (advantage_RG, weight_RG))
+        old_N, told = log_p_N.detach(), groups.told()
+        if self.drawer is not None:
+            old_N = self._log_likelihood_by(drawer, replies)
+            told["clipped"] = is_clipped(log_p_N.detach(), old_N, advantage_N, options.clip).float().mean()
+        policy = (weight_N * clipped_loss(log_p_N, old_N, advantage_N, options.clip)).sum()
+        missed = sum(options.rewards.values()) - told["reward"].to(device)
+        loss, told["grpo"] = missed + policy - policy.detach(), policy.detach()
+        if self.earlier is not None:
+            kl = (weight_N * k3(log_p_N, self._log_likelihood_by(self.earlier, replies))).sum()
+            loss, told["kl"] = loss + options.kl * kl, kl.detach()
+        return {"loss": loss, **told}
+
+    @torch.no_grad()
+    def _drawer(self, model: LALM) -> LALM:
+        """Who draws: the present model, or the copy, made anew where it is time to."""
+        if self.drawer is None:
+            return model
+        if int(self.batches) % self.options.draw_every == 0:
+            self.drawer.load_state_dict(model.state_dict())
+        self.batches += 1
+        return self.drawer
+
+    def _groups(self, drawer: LALM, rows: list[Row]) -> Groups:
+        """Draw replies and see what they earn. Raises DataError where a row has no reply."""
+        if not rows:
+            raise DataError("objective grpo: no row of this batch has a reply to learn from; add assistant messages.")
+        options, prompts = self.options, [Prompt.of(row) for row in rows]
+        others = over_others([prompt.row for prompt in prompts], options.listening, drawer)
+        asked = [
+            [prompt.row] * options.group + [other[n % len(other)] for n in range(options.listening) if other]
+            for prompt, other in zip(prompts, others, strict=True)
+        ]
+        flat = [row for one in asked for row in one]
+        seeds = torch.randint(2**62, (len(flat),)).tolist()
+        bundle = replace(self.bundle, model=drawer)
+        made = iter(draw(bundle, flat, seeds, options.temperature, options.max_new_tokens))
+        drawn = [[next(made) for _ in one] for one in asked]
+        earned = [self._earned(prompt, replies) for prompt, replies in zip(prompts, drawn, strict=True)]
+        sums = [[sum(options.rewards[name] * value for name, value in one.items()) for one in row] for row in earned]
+        group = options.group
+        counted = [[listening(value, row[group:]) for value in row[:group]] for row in sums]
+        return Groups(
+            [prompt.row for prompt in prompts],
+            [row[:group] for row in drawn],
+            {name: torch.tensor([[one[name] for one in row[:group]] for row in earned]) for name in options.rewards},
+            torch.tensor([row[:group] for row in sums]),
+            torch.tensor(counted),
+            [value for row in sums for value in row[group:]],
+        )
+
+    def _earned(self, prompt: Prompt, drawn: list[Drawn]) -> list[dict[str, float]]:
+        """What each reply earns, by reward."""
+        texts = [self.bundle.renderer.decode(list(ids)).strip() for ids in (prompt.reply, *(one.ids for one in drawn))]
+        truth = Truth.of(texts[0], prompt.row.meta)
+        return [{name: REWARDS[name](text, truth) for name in self.options.rewards} for text in texts[1:]]
+
+    def _log_likelihood(self, seen: Seen) -> Tensor:
+        """``log p`` of each drawn token, [N]; that of an end is the sum of all that end a reply, as any would have."""
+        logits_NV = seen.model.logits(seen.hidden_ND).float() / self.options.temperature
+        log_p_NV = logits_NV.log_softmax(-1)
+        targets_N = seen.packed.targets.to(log_p_NV.device)
+        ended_N = torch.isin(targets_N, self.end_ids)
+        end_N = log_p_NV[:, self.end_ids].logsumexp(-1)
+        return torch.where(ended_N, end_N, log_p_NV.gather(-1, targets_N[:, None])[:, 0])
+
+    @torch.no_grad()
+    def _log_likelihood_by(self, model: LALM, replies: Seen) -> Tensor:
+        """That by another model."""
+        with evaluating(model):
+            return self._log_likelihood(Seen(model, replies.batch, replies.pad_id))
