@@ -29,6 +29,7 @@ MODULES = {
     "ossicle.training": "Training",
     "ossicle.training.sweep": "Sweeps",
     "ossicle.training.doctor": "Doctor",
+    "ossicle.metrics": "Metrics",
     "ossicle.registry": "Registry",
     "ossicle.spec": "Specs",
     "ossicle.support.errors": "Errors",

@@ -20,9 +20,11 @@ def random_bundle(**changes: Any) -> Bundle:
     torch.manual_seed(0)
     bundle = build({**SPEC, **changes}, ["What is this? A dog, a bell, a knock."] * 20)
     with torch.no_grad():  # wide enough weights that greedy replies differ from one another
-        for parameter in bundle.model.parameters():
+        for name, parameter in bundle.model.named_parameters():
             if parameter.ndim > 1:
                 parameter.mul_(8.0)
+            if name.endswith(".up"):
+                parameter.normal_(0.0, 0.5)
         for name, parameter in bundle.model.named_parameters():
             if name.endswith("_gate"):  # ajar, so that what is behind them counts
                 parameter.fill_(0.7)

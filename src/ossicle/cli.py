@@ -264,6 +264,9 @@ def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, or the folder of a training run.")],
     out: Annotated[Path, typer.Option(help="The folder to write; it must not exist.")],
     dtype: DtypeOption = "float32",
+    adapters: Annotated[
+        bool, typer.Option("--adapters", help="Only what a run learnt by adapters, for peft over the published model.")
+    ] = False,
 ) -> None:
     """Give a model that began as a published one back in that one's own layout.
 
@@ -271,7 +274,7 @@ def export(
     """
     from ossicle.commands.export import run
 
-    run(model, out, dtype)
+    run(model, out, dtype, adapters=adapters)
 
 
 @app.command()
@@ -328,29 +331,43 @@ def data_import(
     bring(file, out, type_name=type_name, audio_root=audio_root, question=question, skip=skip)
 
 
+SourceOptions = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Options of the source that reads it.", show_default=False),
+]
+
+
 @data_app.command("check")
 def data_check(
-    path: Annotated[str, typer.Argument(metavar="FILE|FOLDER", help="Conversations (.jsonl), or recordings.")],
+    path: Annotated[
+        str,
+        typer.Argument(metavar="FILE|FOLDER", help="Conversations, recordings, tars, a Shar or Hugging Face data set."),
+    ],
+    overrides: SourceOptions = None,
     rows: Annotated[int, typer.Option(min=1, help="Most rows that are read.")] = 10_000,
     json: JsonOption = False,
 ) -> None:
     """Unreadable, silent, short, doubled or contradictory rows. Exit code 1 where there is a fault."""
     from ossicle.commands.data import check
 
-    if not check(path, rows, as_json=json):
+    if not check(path, overrides or [], rows, as_json=json):
         raise typer.Exit(1)
 
 
 @data_app.command("stats")
 def data_stats(
-    path: Annotated[str, typer.Argument(metavar="FILE|FOLDER", help="Conversations (.jsonl), or recordings.")],
+    path: Annotated[
+        str,
+        typer.Argument(metavar="FILE|FOLDER", help="Conversations, recordings, tars, a Shar or Hugging Face data set."),
+    ],
+    overrides: SourceOptions = None,
     plot: Annotated[Path | None, typer.Option(show_default=False, help="Draw histograms (png, svg, pdf).")] = None,
     json: JsonOption = False,
 ) -> None:
     """Rows, hours, lengths and replies of a data set."""
     from ossicle.commands.data import stats
 
-    stats(path, plot=plot, as_json=json)
+    stats(path, overrides or [], plot=plot, as_json=json)
 
 
 @app.command()

@@ -95,10 +95,10 @@ def test_a_stopped_run_continues_with_its_adapters(tones, tmp_path, monkeypatch)
     train(given, tmp_path / "whole", workers=0, quiet=True)
     step = run_module.StageRun.step
 
-    def stop_at_five(self, batch):
+    def stop_at_five(self, batch, **how):
         if self.state.step == 5:
             raise TrainingStoppedError("enough")
-        return step(self, batch)
+        return step(self, batch, **how)
 
     monkeypatch.setattr(run_module.StageRun, "step", stop_at_five)
     with pytest.raises(TrainingStoppedError):

@@ -37,6 +37,7 @@ INTEGRATIONS = {
     "prompt": "prompt",
     "cross_attention": {"type": "cross_attention", "heads": 2, "head_dim": 8},
     "task_aware": {"type": "task_aware", "experts": 2, "hidden": 16},
+    "prompt_adapter": {"type": "prompt_adapter", "rank": 2, "hidden": 8},
 }
 
 

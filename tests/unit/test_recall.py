@@ -17,6 +17,7 @@ INTEGRATIONS = {
     "prompt": "prompt",
     "cross_attention": {"type": "cross_attention", "heads": 2, "head_dim": 8},
     "task_aware": {"type": "task_aware", "experts": 2, "hidden": 16},
+    "prompt_adapter": {"type": "prompt_adapter", "rank": 2, "hidden": 8},
 }
 LONG = "What is it that can be heard in this recording, and who or what may have made it, and when does it begin?"
 
@@ -32,7 +33,8 @@ def bundle(request):
 
 
 class Watched:
-    """What a model does: logits of each token, windows that were encoded, tokens that were read."""
+    """What a model does: logits of each token, windows that were encoded, tokens that were read into a cache (a prompt
+    adapter also reads each question by itself)."""
 
     def __init__(self, bundle, monkeypatch):
         self.logits, self.windows, self.tokens = [], 0, 0
@@ -49,7 +51,8 @@ class Watched:
             return encode(features, lengths)
 
         def seen(*args, **kwargs):
-            self.tokens += kwargs["inputs_embeds"].shape[:2].numel()
+            if kwargs.get("past_key_values") is not None:
+                self.tokens += kwargs["inputs_embeds"].shape[:2].numel()
             return read(*args, **kwargs)
 
         monkeypatch.setattr(DecodeLoop, "_choose", chosen)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from transformers import VoxtralConfig, VoxtralForConditionalGeneration, WhisperFeatureExtractor
+from transformers import AutoProcessor, VoxtralConfig, VoxtralForConditionalGeneration, WhisperFeatureExtractor
 
 from ossicle.audio import Audio
 from ossicle.batch import Batch
@@ -140,3 +140,54 @@ def test_it_answers_shows_its_tokens_and_is_kept(folder, tmp_path, capsys):
             for one, row in zip((bundle, again), rows, strict=True)
         )
     torch.testing.assert_close(before, after)
+
+
+@pytest.fixture(scope="module")
+def changed(folder, tmp_path_factory):
+    """(the model with other weights, where it was given back), by way of our own layout."""
+    root = tmp_path_factory.mktemp("changed")
+    bundle = load_bundle(folder)
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for parameter in bundle.model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    save(bundle, root / "own")
+    assert main(["export", str(root / "own"), "--out", str(root / "back")]) == 0
+    return bundle, root / "back"
+
+
+def test_given_back_it_has_the_files_of_its_makers_and_transformers_alone_says_the_same(folder, changed):
+    bundle, back = changed
+    assert {file.name for file in back.iterdir()} == {file.name for file in folder.iterdir()}
+    assert (back / "tekken.json").read_bytes() == (folder / "tekken.json").read_bytes()
+    theirs = VoxtralForConditionalGeneration.from_pretrained(back).eval()
+    heard = [sound(2.0), sound(0.4)]
+    rows = [bundle.preparer()(Conversation.of(user(audio, "hello what")), reply=True) for audio in heard]
+    inputs = Batch.pack(rows).inputs(pad_id=bundle.pad_id)
+    extractor = WhisperFeatureExtractor.from_pretrained(back)
+    samples = [audio.load(16_000)[0] for audio in heard]
+    mel = extractor(samples, sampling_rate=16_000, return_tensors="pt")["input_features"]
+    with torch.inference_mode():
+        ours = bundle.model(**inputs).logits
+        wanted = theirs(inputs["input_ids"], input_features=mel, attention_mask=inputs["attention_mask"]).logits
+        before = VoxtralForConditionalGeneration.from_pretrained(folder).eval()(inputs["input_ids"]).logits
+    torch.testing.assert_close(ours, wanted, rtol=1e-4, atol=1e-4)
+    assert (wanted - before).abs().max() > 1e-2
+    again = load_bundle(back)
+    assert again.preparer()(Conversation.of(user(sound(), "hello what")), reply=True).ids == rows[0].ids
+
+
+def test_transformers_own_processor_reads_what_is_given_back(changed, tmp_path):
+    pytest.importorskip("mistral_common", reason="mistral-common is not installed")
+    bundle, back = changed
+    clip = tmp_path / "clip.wav"
+    sound().save(clip)
+    content = [{"type": "audio", "path": str(clip)}, {"type": "text", "text": "hello what"}]
+    inputs = AutoProcessor.from_pretrained(back).apply_chat_template([{"role": "user", "content": content}])
+    chat = Conversation.of(user(Audio(clip), "hello what"))
+    row = bundle.preparer()(chat, reply=True)
+    assert inputs["input_ids"][0].tolist() == list(row.ids)
+    theirs = VoxtralForConditionalGeneration.from_pretrained(back).eval()
+    with torch.inference_mode():
+        ours = bundle.model(**Batch.pack([row]).inputs(pad_id=bundle.pad_id)).logits
+        torch.testing.assert_close(ours, theirs(**inputs).logits, rtol=1e-4, atol=1e-4)

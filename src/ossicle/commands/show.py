@@ -82,19 +82,18 @@ def _show_recipe(recipe: "Recipe") -> None:
 def _print_stages(recipe: "Recipe", parts: "Parts") -> None:
     from ossicle.training.lora import adapter_size
 
-    counts = parts.counts()
-    counts["projector"] += counts.pop("integration")  # a stage trains both or neither
-    trained_as = {name: getattr(parts, name) for name in counts}
+    counts = parts.trained_counts()
     for number, stage in enumerate(recipe.stages, 1):
         print(f"\nstage {number}: {stage.name}, {stage.steps:,} steps of up to {stage.seconds_per_batch:g} s of audio")
         trained = 0
-        for name, part in trained_as.items():
+        for name in counts:
             rate = stage.optimiser.lr * stage.optimiser.lr_scale.get(name, 1.0)
             how = stage.train.get(name, "frozen")
             if how == "full":
                 trained, said = trained + counts[name], f"trained, lr {rate:g}"
             elif how != "frozen":
-                size, layers = adapter_size(part.base_model if name == "language_model" else part, how.lora)
+                part = parts.language_model.base_model if name == "language_model" else getattr(parts, name)
+                size, layers = adapter_size(part, how.lora)
                 trained, said = trained + size, f"adapters of rank {how.lora.rank} on {layers} layers, lr {rate:g}"
             print(f"  {name:<16}{'frozen' if how == 'frozen' else said}")
         print(f"  {'in all':<16}{trained:,} of {sum(counts.values()):,} parameters")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ossicle.models.head import check_logits
 from ossicle.models.integrations import integrations, spec_of
 from ossicle.models.lalm import LALM, build_audio
 from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
-from ossicle.models.published import LAYOUTS, put_together, take_apart
+from ossicle.models.published import LAYOUTS, kept_of, put_together, take_apart
 from ossicle.models.quant import quantised
 from ossicle.projectors import Projector, projectors
 from ossicle.spec import build_options
@@ -35,6 +35,8 @@ from ossicle.support.files import atomic_folder
 from ossicle.support.hub import reason
 
 FORMAT_VERSION = 1
+PUBLISHED = "published"
+"""Folder, inside a model folder, of files that are only kept to give a published model back."""
 
 
 class ModelSpec(BaseModel):
@@ -74,6 +76,8 @@ class Bundle:
     model: LALM
     tokenizer: PreTrainedTokenizerBase
     renderer: Renderer
+    kept: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """Files of the published model that it was, by name, which its own layout needs and ours does not."""
 
     def preparer(self, augment: Any = None) -> Preparer:
         """What turns conversations into rows for this model; holds no weights, so it travels to data workers."""
@@ -101,13 +105,17 @@ def _no_bars() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _bundle(model: LALM, tokenizer: PreTrainedTokenizerBase) -> Bundle:
+def _bundle(model: LALM, tokenizer: PreTrainedTokenizerBase, published: Path | None = None) -> Bundle:
+    """With what is kept in ``published`` of the model that it was."""
     config = model.config
     with torch.device("meta"):
         encoder, projector = build_audio(config.audio_config, config.text_config.hidden_size)
     counter = Placeholders(encoder, projector, spec_of(config.integration)["type"])
     token = tokenizer.convert_ids_to_tokens(config.audio_token_id)
-    return Bundle(model, tokenizer, Renderer(tokenizer, counter, audio_token=token, around=config.audio_around))
+    renderer = Renderer(tokenizer, counter, audio_token=token, around=config.audio_around)
+    if published is None or config.published is None:
+        return Bundle(model, tokenizer, renderer)
+    return Bundle(model, tokenizer, renderer, kept_of(published, config.published["model_type"]))
 
 
 @dataclass(frozen=True)
@@ -313,6 +321,9 @@ def save(bundle: Bundle, folder: Path | str, *, files: Mapping[str, str] | None 
     with atomic_folder(Path(folder)) as target, _no_bars():
         bundle.model.save_pretrained(target, state_dict=state)
         processor.save_pretrained(target)
+        for name, content in bundle.kept.items():
+            (target / PUBLISHED).mkdir(exist_ok=True)
+            (target / PUBLISHED / name).write_bytes(content)
         for name, text in (files or {}).items():
             (target / name).write_text(text, encoding="utf-8")
 
@@ -333,10 +344,12 @@ def export(bundle: Bundle, folder: Path | str) -> None:
     Raises:
         ModelError: it was composed by us; :func:`save` is its layout.
     """
-    model, processor = put_together(bundle.model, bundle.tokenizer)
+    model, beside = put_together(bundle.model, bundle.tokenizer, bundle.kept)
     with atomic_folder(Path(folder)) as target, _no_bars():
-        model.save_pretrained(target)
-        processor.save_pretrained(target)
+        for one in (model, *beside):
+            one.save_pretrained(target)
+        for name, content in bundle.kept.items():
+            (target / name).write_bytes(content)
 
 
 def load_bundle(
@@ -362,7 +375,7 @@ def load_bundle(
     if raw.get("model_type") in LAYOUTS:
         with _no_bars():
             model = take_apart(folder, dtype, options)
-            return _bundle(model if quant else model.to(device), read_tokenizer(folder))
+            return _bundle(model if quant else model.to(device), read_tokenizer(folder), folder)
     if raw.get("model_type") != OssicleConfig.model_type:
         known = ", ".join(LAYOUTS)
         brings = " with code of its own, which is never run" if "auto_map" in raw else ""
@@ -373,4 +386,4 @@ def load_bundle(
     weights_files(folder)
     with _no_bars():
         model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options).eval()
-    return _bundle(model if quant else model.to(device), read_tokenizer(folder))
+    return _bundle(model if quant else model.to(device), read_tokenizer(folder), folder / PUBLISHED)

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedConfig
 from transformers.cache_utils import DynamicLayer
 
-from ossicle.models.integrations.cross_attention import Memory
+from ossicle.models.integrations import Memory
 
 ROOM = 64
 """Slots that are made at a time."""
@@ -106,11 +106,12 @@ class GrowingLayer(DynamicLayer):
 
 
 class RowsCache(DynamicCache):
-    """A cache whose rows remember what they heard; of plain layers, they can be taken out, and joined with others."""
+    """A cache whose rows remember what they heard and were asked; of plain layers, they can be taken out, and joined
+    with others."""
 
     memory: Memory | None = None
-    named_N: Tensor | None = None
-    """How many recordings each row named in what it begins with, where their sound is yet to come."""
+    ids: Sequence[Sequence[int]] | None = None
+    """All ids of each row, where what it begins with was read before, and nothing of it is remembered yet."""
 
     def __init__(self, config: PreTrainedConfig) -> None:
         super().__init__(config=config)
@@ -169,7 +170,10 @@ def joined(config: PreTrainedConfig, parts: Sequence[tuple[RowsCache, Tensor]]) 
         layer.fill([(of.keys[row][:, slots], of.values[row][:, slots]) for of, row, slots in held])
         for cache, _ in parts:  # both are never held of more than one layer
             cache.layers[number].reset()
-    whole.memory = Memory.joined([cache.memory for cache, _ in parts], [len(mask_nL) for _, mask_nL in parts])
+    memories = [cache.memory for cache, _ in parts]
+    known = next((memory for memory in memories if memory is not None), None)
+    if known is not None:
+        whole.memory = type(known).joined(memories, [len(mask_nL) for _, mask_nL in parts])
     return whole, _ends(lengths, parts[0][1].device)
 
 

@@ -177,8 +177,7 @@ class DecodeLoop:
         if begins[0].past is not None:
             cache, known_nL = RowsCache.of(self._config, [begin.past for begin in begins])
             mask_nL = torch.cat([known_nL, mask_nL], dim=1)
-            named = [sum(slot.start < b.cut for slot in Told.of(b.request.row, self.model).slots) for b in begins]
-            cache.named_N = torch.tensor(named, device=device)
+            cache.ids = [row.ids for row in rows]
         out = self.model(
             joined=self.model.model.join(ids_nL, self.recall.heard(rows, [begin.cut for begin in begins]), cache),
             attention_mask=mask_nL,

@@ -199,12 +199,15 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
 
     def parts(self) -> dict[str, nn.Module]:
         """The parts that a stage trains or freezes. The head belongs to the language model, and what an integration
-        adds to it belongs to the projector: both are how sound reaches it."""
-        return {
+        adds to it belongs to the projector, as both are how sound reaches it, or is a part of its own."""
+        found = {
             "encoder": self.model.audio_tower,
-            "projector": nn.ModuleList([self.model.multi_modal_projector, self.model.clock, self.model.integration]),
+            "projector": nn.ModuleList([self.model.multi_modal_projector, self.model.clock]),
             "language_model": nn.ModuleList([self.model.language_model, self.lm_head]),
         }
+        for name, module in self.model.integration.parts().items():
+            found.setdefault(name, nn.ModuleList()).append(module)
+        return found
 
     def trunks(self) -> dict[str, nn.Module]:
         """The parts again, the language model without its head and the projector by itself: what adapters go into."""

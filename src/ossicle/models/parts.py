@@ -36,6 +36,15 @@ class Parts(NamedTuple):
         """Parameters of each; tied ones once."""
         return {name: sum(p.numel() for p in getattr(self, name).parameters()) for name in self._fields[:4]}
 
+    def trained_counts(self) -> dict[str, int]:
+        """Parameters of what a stage trains, by the names that it gives them: an integration's go with the projector,
+        or are a part of their own."""
+        counts = self.counts()
+        del counts["integration"]
+        for name, module in self.integration.parts().items():
+            counts[name] = counts.get(name, 0) + sum(p.numel() for p in module.parameters())
+        return counts
+
     def placeholders(self) -> Placeholders:
         """How many audio ids a recording takes in a row."""
         return Placeholders(self.encoder, self.projector, self.integration.type_name)

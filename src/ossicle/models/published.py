@@ -13,6 +13,7 @@ import transformers
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from ossicle.chat import tekken
 from ossicle.encoders import encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.lalm import LALM, build_audio
@@ -26,7 +27,7 @@ class Layout(NamedTuple):
     model: str
     """Its class in transformers."""
     processor: str | None
-    """Its processor's class; None where that needs more than a tokenizer and Whisper's log-mel."""
+    """Its processor's class; None where that needs a library to be made, and is read from its files alone."""
     encoder: str
     projector: Callable[[Any], dict[str, Any]]
     """Its spec, from the published configuration."""
@@ -34,6 +35,8 @@ class Layout(NamedTuple):
     """What our projector's tensors are called there."""
     around: tuple[str, str] = ("", "")
     """What stands before and after each recording in a prompt; ``{n}`` counts them."""
+    keeps: tuple[str, ...] = ("generation_config.json",)
+    """Files of its folder that are given back as they are."""
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -59,6 +62,7 @@ LAYOUTS: dict[str, Layout] = {
         lambda config: {"type": "mlp", "stride": 4, "hidden": config.text_config.hidden_size, "bias": False},
         {"net.0.weight": "linear_1.weight", "net.2.weight": "linear_2.weight"},
         ("[BEGIN_AUDIO]", ""),
+        ("generation_config.json", tekken.FILE),
     ),
 }
 """By transformers' model type."""
@@ -103,6 +107,12 @@ def read_config(folder: Path) -> OssicleConfig:
         raise ModelError(f"the model {str(folder)!r} cannot be loaded: {reason(error)}") from error
 
 
+def kept_of(folder: Path, model_type: str) -> dict[str, bytes]:
+    """The files of a published model that are given back as they are, by name; those of them that ``folder`` has."""
+    names = LAYOUTS[model_type].keeps if model_type in LAYOUTS else ()
+    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+
+
 def take_apart(
     folder: Path, dtype: torch.dtype = torch.float32, options: Mapping[str, Any] = MappingProxyType({})
 ) -> LALM:
@@ -135,10 +145,16 @@ def take_apart(
     return ours.eval()
 
 
-def put_together(model: LALM, tokenizer: PreTrainedTokenizerBase) -> tuple[PreTrainedModel, Any]:
-    """A model that was taken apart, in its own architecture again: (transformers' model, transformers' processor).
+def put_together(
+    model: LALM, tokenizer: PreTrainedTokenizerBase, kept: Mapping[str, bytes] = MappingProxyType({})
+) -> tuple[PreTrainedModel, tuple[Any, ...]]:
+    """A model that was taken apart, in its own architecture again: transformers' model, and what is saved beside it for
+    transformers' processor.
 
     The weights are shared with ``model``, but for the projector's.
+
+    Args:
+        kept: files that are saved, too, as :func:`kept_of` gives them.
 
     Raises:
         ModelError: it was composed by us, so no architecture of transformers has its parts.
@@ -149,11 +165,6 @@ def put_together(model: LALM, tokenizer: PreTrainedTokenizerBase) -> tuple[PreTr
     described = AutoConfig.for_model(**config.published)
     described.text_config = config.text_config
     layout = LAYOUTS[described.model_type]
-    if layout.processor is None:
-        raise ModelError(
-            f"{described.model_type} models cannot be given back: their processor needs mistral-common; "
-            "Ossicle's own layout keeps everything."
-        )
     with torch.device("meta"):
         theirs = getattr(transformers, layout.model)(described)
     dtype = model.dtype
@@ -163,6 +174,8 @@ def put_together(model: LALM, tokenizer: PreTrainedTokenizerBase) -> tuple[PreTr
     holder.load_state_dict({name: ours[mine] for mine, name in layout.names.items() if mine in ours})
     theirs.model.multi_modal_projector = holder.to(model.device, dtype)
     theirs.model.language_model, theirs.lm_head = model.model.language_model, model.lm_head
-    processor = getattr(transformers, layout.processor)
     extractor = model.model.audio_tower.extractor
-    return theirs.eval(), processor(extractor, tokenizer, chat_template=tokenizer.chat_template)
+    if layout.processor is None:
+        return theirs.eval(), (extractor,) if tekken.FILE in kept else (extractor, tokenizer)
+    processor = getattr(transformers, layout.processor)
+    return theirs.eval(), (processor(extractor, tokenizer, chat_template=tokenizer.chat_template),)

@@ -43,6 +43,8 @@ class Told(NamedTuple):
 
     ids: np.ndarray
     slots: tuple[Slot, ...]
+    turns: tuple[Slot, ...] = ()
+    """What else cannot be read apart, whatever is heard there."""
 
     @classmethod
     def of(cls, row: Row, model: LALM, said: Sequence[int] = ()) -> "Told":
@@ -57,11 +59,12 @@ class Told(NamedTuple):
             span = model.model.integration.stretch(ids, start, start + width)
             slots.append(Slot(*span, "\n".join(keys)))
             used += width
-        return cls(ids, tuple(slots))
+        turns = tuple(Slot(*span, "") for span in model.model.integration.turns(ids))
+        return cls(ids, tuple(slots), turns)
 
     def first(self, length: int) -> "Told":
         """Its first tokens; all recordings, as those to come may be heard already."""
-        return Told(self.ids[:length], self.slots)
+        return Told(self.ids[:length], self.slots, self.turns)
 
     def shared(self, other: "Told", *, looks_back: bool) -> int:
         """How many tokens both begin with, that mean the same in both; no recording is cut.
@@ -74,12 +77,13 @@ class Told(NamedTuple):
         length = min(len(self.ids), len(other.ids))
         differs = np.flatnonzero(self.ids[:length] != other.ids[:length])
         length = int(differs[0]) if len(differs) else length
-        return min(self.whole(length, other.slots), other.whole(length, self.slots))
+        return min(self.whole(length, other), other.whole(length, self))
 
-    def whole(self, length: int, known: Sequence[Slot]) -> int:
-        """``length``, or less so that no recording is cut, or is another than the one known to be there."""
-        for slot in self.slots:
-            if slot.start < length and (slot.end > length or slot not in known):
+    def whole(self, length: int, known: "Told") -> int:
+        """``length``, or less so that no recording or turn is cut, or is another than the one known to be there."""
+        there = {*known.slots, *known.turns}
+        for slot in sorted((*self.slots, *self.turns)):
+            if slot.start < length and (slot.end > length or slot not in there):
                 return slot.start
         return length
 
@@ -183,7 +187,7 @@ class Recall:
             if not shared:
                 return None
             key = max(shared, key=shared.__getitem__)
-            length = told.whole(min(shared[key], len(told.ids) - 1), told.slots)
+            length = told.whole(min(shared[key], len(told.ids) - 1), told)
             if length < LEAST_SHARED:
                 return None
             self._kept.move_to_end(key)

@@ -1,7 +1,7 @@
 """Low-rank adapters on any part of a model, by peft: attached when a stage begins, merged when it ends."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from ossicle.support.errors import SpecError
+from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.extras import require
 from ossicle.support.files import atomic_folder
 
@@ -73,17 +73,21 @@ def save_adapters(
         prefix: of the layers' names in the model that peft will load them into, e.g. ``model.``.
         base: that model's id or folder.
     """
-    from safetensors.torch import save_file
-
     peft = require("peft", extra="lora")
     tensors = {f"base_model.model.{prefix}{name}": value.contiguous() for name, value in adapters_of(part).items()}
     names = sorted({name.rsplit(".lora_", 1)[0] for name in adapters_of(part)})
     transposed = all(isinstance(part.get_submodule(name).get_base_layer(), Conv1D) for name in names)
     layers = [f"{prefix}{name}" for name in names]
+    more = {"base_model_name_or_path": base, "inference_mode": True, "fan_in_fan_out": transposed}
+    write_adapters(tensors, _config(peft, spec, layers, **more), folder)
+
+
+def write_adapters(tensors: dict[str, torch.Tensor], config: Any, folder: Path) -> None:
+    """Write adapters and what peft is to know of them (``peft.LoraConfig``); complete, or as it was."""
+    from safetensors.torch import save_file
+
     with atomic_folder(folder) as target:
         save_file(tensors, target / "adapter_model.safetensors", metadata={"format": "pt"})
-        more = {"base_model_name_or_path": base, "inference_mode": True, "fan_in_fan_out": transposed}
-        config = _config(peft, spec, layers, **more)
         facts = {key: sorted(value) if isinstance(value, set) else value for key, value in config.to_dict().items()}
         (target / "adapter_config.json").write_text(json.dumps(facts, indent=1, default=str), encoding="utf-8")
 
@@ -99,6 +103,53 @@ def merge(part: nn.Module) -> None:
             setattr(part.get_submodule(holder), last, module.get_base_layer())
     if hasattr(part, "peft_config"):
         del part.peft_config
+
+
+@torch.no_grad()
+def rescale(trunks: Mapping[str, nn.Module], adapters: Path, scale: float) -> int:
+    """Have merged adapters count for ``scale`` of what they were trained to: 1 changes nothing, 0 gives the weights
+    that stood before them, but for rounding.
+
+    Less than 1 lets a model that answers everything as in training follow other instructions again: the lower LoRA
+    scaling factor of SALMONN's activation tuning (Tang et al. 2024, arXiv 2310.13289).
+
+    Args:
+        trunks: of the finished model (``LALM.trunks()``), as its run left it.
+        adapters: the run's folder ``adapters``, for those of all stages, or that of one stage in it.
+        scale: share, ≥ 0.
+
+    Returns:
+        Layers that had adapters, counted for every stage.
+
+    Raises:
+        ModelError: there are no adapters, or they are another model's.
+    """
+    folders = sorted(file.parent for file in adapters.rglob("adapter_config.json"))
+    if not folders:
+        raise ModelError(f"{adapters} holds no adapters; give the folder adapters of a training run that has some.")
+    return sum(_rescale(trunks, folder, scale) for folder in folders)
+
+
+def _rescale(trunks: Mapping[str, nn.Module], folder: Path, scale: float) -> int:
+    """One stage's adapters of one part."""
+    from safetensors.torch import load_file
+
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    tensors = load_file(folder / "adapter_model.safetensors")
+    layers = dict(linear_layers(trunks[folder.name])) if folder.name in trunks else {}
+    names = sorted({name.rsplit(".lora_", 1)[0] for name in tensors})
+    for name in names:
+        # Of a language model, names are those of the whole that peft loads, which holds the trunk.
+        short = name.removeprefix("base_model.model.")
+        layer = layers.get(short, layers.get(short.partition(".")[2]))
+        down, up = (tensors[f"{name}.lora_{side}.weight"].float() for side in "AB")
+        change = (up @ down) * (config["lora_alpha"] / config["r"])
+        change = change.T if config["fan_in_fan_out"] else change
+        if layer is None or layer.weight.shape != change.shape:
+            raise ModelError(f"{folder}: are adapters of another model, which has a layer {short} of their size.")
+        changed = layer.weight.float() + (scale - 1.0) * change.to(layer.weight.device)
+        layer.weight.copy_(changed if scale != 1.0 else layer.weight)
+    return len(names)
 
 
 def _config(peft: Any, spec: "LoraSpec", layers: list[str], **more: Any) -> Any:

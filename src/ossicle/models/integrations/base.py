@@ -4,8 +4,8 @@ N rows · L tokens · K audio tokens · D width
 """
 
 import abc
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from pydantic import BaseModel
@@ -35,6 +35,19 @@ class Heard(NamedTuple):
         lengths = self.tokens.lengths_B.tolist()
         order = range(len(lengths)) if self.windows is None else self.windows.tolist()
         return [self.tokens.x_BFD[window, : lengths[window]] for window in order]
+
+
+class Memory(Protocol):
+    """What the rows of a cache remember beside keys and values, for as long as their conversations last."""
+
+    def select(self, rows: Tensor) -> "Memory":
+        """Some of the rows, perhaps repeated."""
+        ...
+
+    @staticmethod
+    def joined(memories: Sequence[Any], counts: Sequence[int]) -> "Memory | None":
+        """The rows of several; ``counts`` says how many rows each has, as None has rows that remember nothing."""
+        ...
 
 
 class Integration(nn.Module, abc.ABC):
@@ -71,9 +84,18 @@ class Integration(nn.Module, abc.ABC):
     def placeholders(num_tokens: int) -> int:
         """How many audio ids stand in a row for a recording of ``num_tokens``."""
 
+    def turns(self, ids: np.ndarray) -> list[tuple[int, int]]:
+        """From where to where (excluded) tokens are read together, whether or not they hear a recording; none by
+        default."""
+        return []
+
     def stretch(self, ids: np.ndarray, start: int, end: int) -> tuple[int, int]:
         """The tokens that are read together with a recording's, which stand from ``start`` to ``end`` (excluded)."""
-        return start, end
+        return next((turn for turn in self.turns(ids) if turn[0] <= start < turn[1]), (start, end))
+
+    def parts(self) -> dict[str, nn.Module]:
+        """What a stage trains, by the name that the stage gives it: all of it with the projector."""
+        return {"projector": self}
 
     def install(self, model: "OssicleModel") -> None:
         """Take a place in the model; called once, when it is made.

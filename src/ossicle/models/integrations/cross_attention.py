@@ -197,7 +197,7 @@ class CrossAttention(Integration):
         if heard is not None:
             if memory is not None:
                 raise DataError("sound came in the middle of a conversation; give the whole of it, from its beginning.")
-            memory = remember(names_NL, heard, getattr(cache, "named_N", None))
+            memory = remember(names_NL, heard, self._named_before(model, names_NL, cache))
         joined: dict[str, Any] = {"inputs_embeds": model.get_input_embeddings()(input_ids)}
         if memory is None:
             # A model may say an audio id of its own accord; in a prompt, it stands for sound.
@@ -210,6 +210,15 @@ class CrossAttention(Integration):
         allowed_NLM = (of_N1M >= 0) & (of_N1M <= (begun_NL - 1).clamp(min=0)[..., None])
         joined["sound"] = Sound(memory._replace(begun_N=begun_NL[:, -1]), allowed_NLM, [])
         return joined
+
+    @staticmethod
+    def _named_before(model: "OssicleModel", names_NL: Tensor, cache: Any) -> Tensor | None:
+        """How many recordings each row named in what was read of it before."""
+        whole = getattr(cache, "ids", None)
+        if whole is None:
+            return None
+        counts = [ids.count(model.config.audio_token_id) for ids in whole]
+        return torch.tensor(counts, device=names_NL.device) - names_NL.sum(1)
 
     def run(self, language_model: PreTrainedModel, joined: dict[str, Any], **kwargs: Any) -> Any:
         """The language model with the blocks; its cache remembers the sound.

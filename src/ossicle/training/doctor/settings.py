@@ -105,8 +105,7 @@ def _schedule(stage: Stage) -> Iterator[Finding]:
 
 def of_memory(recipe: Recipe, parts: Parts, device: torch.device, tokens_per_s: float) -> Iterator[Finding]:
     """What the most demanding stage takes, roughly, beside what is free."""
-    counts = parts.counts()
-    counts["projector"] += counts.pop("integration")
+    counts = parts.trained_counts()
     needs = {stage.name: _needs(stage, parts, counts, tokens_per_s) for stage in recipe.stages}
     stage, need = max(needs.items(), key=lambda item: item[1])
     free = _free(device)
