@@ -4,7 +4,7 @@
     pip install pyfluidsynth
     python tools/play.py $OSSICLE_DATA
 
-Writes ``played_instruments`` with its ``metadata.csv``: 16 kHz FLAC of one to four seconds, in which one of the
+Writes ``played_instruments`` with its ``metadata.csv``: 16 kHz FLAC of at most four seconds, in which one of the
 instruments of ``instruments_fsd2018`` plays a held note, a few notes, a chord or a rhythm. Notes, loudness, vibrato,
 swell, tuning, room and soundfont are drawn from the seed; the same seed writes the same recordings.
 """
@@ -146,6 +146,7 @@ class Band:
         channel = 0
         synth.system_reset()
         if INSTRUMENTS[label].presets:
+            # Soundfonts without banks of variations have at least the first preset.
             known = [p for p in INSTRUMENTS[label].presets if synth.sfpreset_name(number, *p)]
             bank, program = rng.choice(known)
         else:

@@ -76,6 +76,8 @@ def write_set(folder: Path, out: Path, per_row: int, seed: int) -> None:
         reader = csv.DictReader(table)
         names = list(reader.fieldnames or ())
         rows = [row for row in reader if row.get("split", "train") == "train"]
+    if len({Path(row["file"]).stem for row in rows}) < len(rows):
+        raise SystemExit(f"{folder}: two rows have files of one name; rename one.")
     (out / "audio").mkdir(parents=True, exist_ok=True)
     written = []
     with progress(len(rows), "rows", out.name) as shown, ProcessPoolExecutor() as pool:

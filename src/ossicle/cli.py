@@ -401,7 +401,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: Any = app(None if argv is None else list(argv), prog_name="ossicle", standalone_mode=False)
         sys.stdout.flush()
     except OssicleError as error:
-        return _say(str(error), getattr(error, "exit_code", 2))
+        return _say(str(error), getattr(error, "exit_code", 2), always=error.of_one_process)
     except _Usage as error:
         command = error.ctx.command_path if getattr(error, "ctx", None) else "ossicle"
         return _say(f"{error.format_message()} See: {command} --help", 2) if error.format_message() else 2
@@ -419,8 +419,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 _Usage = typer.BadParameter.__mro__[2]  # click's ClickException, which typer may bring along under another name
 
 
-def _say(sentence: str, code: int) -> int:
-    if is_first_process():  # what stops one of several processes stops them all
+def _say(sentence: str, code: int, *, always: bool = False) -> int:
+    if always or is_first_process():  # what stops one of several processes mostly stops them all
         print("ossicle:" if code == INTERRUPTED else "error:", " ".join(sentence.splitlines()), file=sys.stderr)
     return code
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 from tiny_run import losses, make_tones, recipe
 
+from ossicle.data import make_source
 from ossicle.training import train
+from ossicle.training.run import _exchanged as exchanged
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,12 @@ def test_no_gain_is_told_where_all_rows_share_a_recording(tones, tmp_path):
     given["stages"] = [stage]
     train(given, tmp_path / "run", workers=0, quiet=True)
     assert not any("audio_gain" in line for line in lines(tmp_path / "run"))
+
+
+def test_questions_about_one_recording_are_not_each_others_control(tones, tmp_path):
+    """Rows of a folder hold an Audio of their own for each question."""
+    given = recipe(tones)
+    data = {"tones": {**given["stages"][0]["data"]["tones"], "questions": ["What?", "Which tone?"]}}
+    chats = [chat for index in range(2) for chat in make_source(data["tones"], "x").rows(index)]
+    assert chats[0].audios == chats[1].audios and chats[0].audios[0] is not chats[1].audios[0]
+    assert exchanged(chats) == chats

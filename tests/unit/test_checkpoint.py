@@ -114,10 +114,14 @@ def test_tensors_of_another_model_are_refused():
         restore({"a": torch.zeros(3)}, {"a": torch.zeros(1)}, "model")
 
 
+def adamw(parameters):
+    return torch.optim.AdamW([{"params": parameters, "numbers": list(range(len(parameters)))}], lr=0.1, fused=True)
+
+
 def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened():
     def begin():
         model = tied()
-        return model, torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
+        return model, adamw(list(model.parameters()))
 
     def go(model, optimiser, steps):
         for step in steps:
@@ -136,7 +140,7 @@ def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened():
     go(second, second_optimiser, range(3, 6))
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
     with pytest.raises(ModelError, match="other parameters"):
-        restore_optimiser(torch.optim.AdamW([nn.Parameter(torch.zeros(1))]), optimiser_tensors(first_optimiser))
+        restore_optimiser(adamw([nn.Parameter(torch.zeros(1))]), optimiser_tensors(first_optimiser))
 
 
 def test_the_journal_forgets_what_no_checkpoint_knows(tmp_path):

@@ -1,12 +1,13 @@
 """Several processes learn what one learns; whatever stops one stops all, and the run goes on with any number."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tiny_run import losses, make_tones, recipe
+from tiny_run import losses, make_tones, recipe, stop_once
 
 from ossicle.data.batching import BatchPlan
 from ossicle.data.loader import Loader
 from ossicle.data.mixture import Mixture
 from ossicle.support.errors import DataError, SpecError
-from ossicle.training import train
+from ossicle.training import TrainingStoppedError, train
+from ossicle.training import run as run_module
 from ossicle.training.processes import Processes, processes
 
 
@@ -57,11 +59,26 @@ def together(given: dict[str, Any], out: Path, size: int, *more: str, wait: bool
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
     if wait:
-        started.out, started.err = started.communicate(timeout=300)
+        try:
+            started.out, started.err = started.communicate(timeout=280)
+        finally:
+            end(started)
     return started
+
+
+def end(started: Any) -> None:
+    """Kill what is left of a run, first its workers, which torchrun starts in sessions of their own."""
+    for pid in (*workers_of(started.pid), started.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    started.communicate()
+
+
+def workers_of(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in children.read_text().split()] if children.exists() else []
 
 
 def values(out: Path) -> np.ndarray:
@@ -101,21 +118,55 @@ def test_they_learn_what_one_process_learns(tones, alone, tmp_path, size, more):
         torch.testing.assert_close(theirs[name], tensor, rtol=1e-4, atol=1e-5)
 
 
-def until_lines(file: Path, number: int, run: Any) -> None:
-    end = time.monotonic() + 240
-    while not file.exists() or len(file.read_text().splitlines()) < number:
-        assert run.poll() is None and time.monotonic() < end, run.communicate()
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [(), ("--shard", "2")], ids=str)
+def test_they_learn_adapters_and_averages_as_one_process_does(tones, tmp_path, more):
+    pytest.importorskip("peft", reason="peft is not installed")
+    learnt = {"projector": "full", "language_model": {"lora": {"rank": 2}}}
+    given = plain(tones, train=learnt, ema=0.5, accumulate=2, seconds_per_batch=1.5)
+    train(given, tmp_path / "one", workers=0, quiet=True)
+    run = together(given, tmp_path / "two", 2, *more)
+    assert run.returncode == 0, run.err
+    np.testing.assert_allclose(values(tmp_path / "two"), values(tmp_path / "one"), rtol=1e-5)
+    theirs = weights(tmp_path / "two")
+    for name, tensor in weights(tmp_path / "one").items():
+        torch.testing.assert_close(theirs[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def until(condition: Callable[[], bool], run: Any) -> None:
+    last = time.monotonic() + 240
+    while not condition():
+        if run.poll() is not None or time.monotonic() > last:
+            end(run)
+            pytest.fail("the run ended, or did not come so far")
         time.sleep(0.02)
 
 
-def test_killed_as_two_with_layers_in_parts_it_goes_on_as_one(tones, alone, tmp_path):
-    given, out = plain(tones), tmp_path / "run"
-    run = together(given, out, 2, "--shard", "2", wait=False)
-    until_lines(out / "metrics.jsonl", 5, run)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.communicate()
+def has_lines(file: Path, number: int) -> Callable[[], bool]:
+    return lambda: file.exists() and len(file.read_text().splitlines()) >= number
+
+
+@pytest.mark.parametrize("shards", [2, pytest.param(1, marks=pytest.mark.slow)])
+def test_killed_as_two_in_the_middle_of_a_stage_it_goes_on_as_one(tones, alone, tmp_path, shards):
+    given, out = plain(tones, steps=40), tmp_path / "run"
+    run = together(given, out, 2, "--shard", str(shards), wait=False)
+    until((out / "checkpoints" / "step-00000007").is_dir, run)
+    end(run)
+    assert len(losses(out)) < 40 and not (out / "model").exists()
     train(given, out, workers=0, quiet=True)
-    np.testing.assert_allclose(values(out), values(alone), rtol=1e-5)
+    train(given, tmp_path / "one", workers=0, quiet=True)
+    np.testing.assert_allclose(values(out), values(tmp_path / "one"), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_killed_as_one_it_goes_on_with_layers_in_parts(tones, tmp_path, monkeypatch):
+    given = plain(tones)
+    stop_once(monkeypatch, 5)
+    with pytest.raises(TrainingStoppedError):
+        train(given, tmp_path / "run", workers=0, quiet=True)
+    assert together(given, tmp_path / "run", 2, "--shard", "2").returncode == 0
+    train(given, tmp_path / "one", workers=0, quiet=True)
+    np.testing.assert_allclose(values(tmp_path / "run"), values(tmp_path / "one"), rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -125,10 +176,9 @@ def test_killed_as_two_at_any_moment_it_goes_on_as_any_number(tones, alone, tmp_
     rng = np.random.default_rng(size)
     for lines in (1, 3, 4):
         run = together(given, out, 2, wait=False)
-        until_lines(out / "metrics.jsonl", lines, run)
+        until(has_lines(out / "metrics.jsonl", lines), run)
         time.sleep(rng.uniform(0, 0.3))
-        os.killpg(run.pid, signal.SIGKILL)
-        run.communicate()
+        end(run)
     if size == 1:
         train(given, out, workers=0, quiet=True)
     else:
@@ -138,14 +188,13 @@ def test_killed_as_two_at_any_moment_it_goes_on_as_any_number(tones, alone, tmp_
 
 @pytest.mark.slow
 def test_asked_to_stop_all_stop_after_the_same_step(tones, alone, tmp_path):
-    given, out = plain(tones), tmp_path / "run"
+    given, out = plain(tones, steps=400, save_every_steps=None), tmp_path / "run"
     run = together(given, out, 2, wait=False)
-    until_lines(out / "metrics.jsonl", 4, run)
+    until(has_lines(out / "metrics.jsonl", 4), run)
     run.send_signal(signal.SIGTERM)
     _, err = run.communicate(timeout=120)
-    assert run.returncode and err.count("everything is saved") <= 1
-    assert together(given, out, 2).returncode == 0
-    np.testing.assert_allclose(values(out), values(alone), rtol=1e-5)
+    assert run.returncode and err.count("everything is saved") == 1
+    assert (out / "checkpoints" / f"step-{len(losses(out)):08d}").is_dir()
 
 
 def test_numbers_that_do_not_fit_are_refused(tones, tmp_path):
@@ -228,3 +277,9 @@ def test_what_one_process_says_all_know():
         [[3.0, 3.0], [[2, 1]], 1.0],
         [[2.0, 2.0], [1.0, 1.0], None],
     ]
+
+
+def test_copies_of_the_model_are_not_cut_up(tones, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "check_shards", lambda shards, among: None)
+    with pytest.raises(SpecError, match="dpo keeps a copy of the whole model"):
+        train(plain(tones, objective={"type": "dpo"}), tmp_path / "run", workers=0, shards=2, quiet=True)

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 class OssicleError(Exception):
     """The base of every error that a user can mend."""
 
+    of_one_process = False
+    """Whether only one of the processes that train together knows of it."""
+
 
 class AudioError(OssicleError):
     """A recording that is missing, unreadable, empty or not finite."""

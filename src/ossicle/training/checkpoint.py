@@ -154,20 +154,25 @@ def restore(tensors: Tensors, saved: Tensors, what: str) -> None:
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
     """AdamW's moments and step counts, by number of the parameter."""
+    numbers = [number for group in optimiser.param_groups for number in group["numbers"]]
     state = optimiser.state_dict()["state"]
-    return {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
+    return {f"{numbers[index]}.{name}": value for index, values in state.items() for name, value in values.items()}
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, saved: Tensors) -> None:
     """Put the moments back. Raises ModelError if they are of other parameters."""
-    state: dict[int, Tensors] = {}
+    numbers = [number for group in optimiser.param_groups for number in group["numbers"]]
+    index_of = {number: index for index, number in enumerate(numbers)}
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    found: dict[int, Tensors] = {}
     for key, value in saved.items():
         number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = value
-    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    for number, values in state.items():
-        if number >= len(parameters) or values["exp_avg"].shape != parameters[number].shape:
+        found.setdefault(int(number), {})[name] = value
+    state: dict[int, Tensors] = {}
+    for number, values in found.items():
+        of = parameters[index_of[number]] if number in index_of else None
+        if of is None or values["exp_avg"].shape != of.shape:
             raise ModelError("the checkpoint's optimiser is of other parameters; was Ossicle changed?")
-        of = parameters[number]
-        state[number] = {n: part_of(value, of) if value.shape == of.shape else value for n, value in values.items()}
+        parts = {name: part_of(value, of) if value.shape == of.shape else value for name, value in values.items()}
+        state[index_of[number]] = parts
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

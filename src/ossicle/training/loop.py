@@ -32,7 +32,7 @@ from ossicle.training.objectives import Seen
 from ossicle.training.optimiser import Average, freeze, lr_at, make_optimiser, set_lr
 from ossicle.training.processes import ALONE, Processes
 from ossicle.training.recipe import Stage
-from ossicle.training.sharding import add_gradients, clip, divide_gradients, whole
+from ossicle.training.sharding import add_gradients, clip, divide_gradients, is_part, whole
 
 _LEAST_SCALE = 2.0**-10
 _GROWS_AFTER = 2000
@@ -73,6 +73,8 @@ class Objectives(nn.Module):
         ]
         told = among.gather([sum(of_objective) for of_objective in counts])
         totals = [max(sum(of_process), 1e-9) for of_process in zip(*told, strict=True)]
+        if max(totals) <= 1e-9:  # nothing teaches anything, which is for the objectives to say
+            return [[1.0] * len(counts)] * len(batches)
         return [
             [of[number] / total for of, total in zip(counts, totals, strict=True)] for number in range(len(batches))
         ]
@@ -84,12 +86,14 @@ class Objectives(nn.Module):
             shares: the batch's part in each objective of a step of several batches; all of it by default.
         """
         seen = Seen(model, batch, self.pad_id)
-        found = [objective(seen) for objective in self.parts]
-        if len(found) == 1 and self.weights[0] == 1.0 and shares is None:
-            return found[0]
-        weights = self.weights
-        if shares is not None:
-            weights = [weight * share for weight, share in zip(weights, shares, strict=True)]
+        if shares is None:
+            found, weights = [objective(seen) for objective in self.parts], self.weights
+            if len(found) == 1 and weights[0] == 1.0:
+                return found[0]
+        else:
+            counted = [(p, w * s) for p, w, s in zip(self.parts, self.weights, shares, strict=True) if s]
+            counted = counted or [(objective, 0.0) for objective in self.parts]
+            found, weights = [objective(seen) for objective, _ in counted], [weight for _, weight in counted]
         total = sum(weight * losses["loss"] for weight, losses in zip(weights, found, strict=True))
         named = {name: value for losses in found for name, value in losses.items() if name != "loss"}
         return {**named, "loss": total}
@@ -129,6 +133,7 @@ class StageRun:
         self.average = Average(named, self.stage.ema)
         self.device = next(self.model.parameters()).device
         self.listener = listener_of(self.objective)
+        self.in_parts = any(map(is_part, self.model.parameters()))
         self.statistics = [
             buffer
             for module in self.model.modules()
@@ -159,7 +164,9 @@ class StageRun:
         listener = self.listener
         if listener is None or not loaded.is_control:
             return {}
-        if not all(self.among.gather(loaded.control is not None)):
+        # Layers in parts work only in step, so all processes listen or none.
+        ready = self.among.gather(loaded.control is not None) if self.in_parts else [loaded.control is not None]
+        if not all(ready):
             return {}
         modes = {module: module.training for net in (self.model, self.objective) for module in net.modules()}
         self.model.eval()
@@ -173,7 +180,7 @@ class StageRun:
         finally:
             for module, mode in modes.items():
                 module.training = mode
-        return {"audio_gain": other - real}
+        return {"audio_gain": other - real} if math.isfinite(other - real) else {}
 
     def autocast(self) -> torch.autocast:
         """The stage's arithmetic."""
@@ -202,11 +209,16 @@ class StageRun:
         alone = len(batches) == 1 and among.size == 1
         shares = [None] if alone else self.objective.shares(batches, counted, among)
         told: list[dict[str, float]] = []
-        for batch, share in zip(batches, shares, strict=True):
-            with self.autocast():
-                losses = self.objective(self.model, batch, share)
-            (losses["loss"] * scale if scaled else losses["loss"]).backward()
-            told.append({name: float(value.detach()) for name, value in losses.items()})
+        error: OssicleError | None = None
+        try:
+            for batch, share in zip(batches, shares, strict=True):
+                told.append(self._learn(batch, share, scale if scaled else 1.0))
+        except OssicleError as raised:
+            if self.in_parts:  # the others wait for this one's part of a layer, and end with it
+                raised.of_one_process = among.size > 1
+                raise
+            error = raised
+        among.agree(error)
         add_gradients(self.trained, among)
         if scaled:
             divide_gradients(self.trained, scale)
@@ -235,6 +247,17 @@ class StageRun:
         means = {name: fmean(one[name] for one in told if name in one) for name in names}
         length = {} if overflown else {"grad_norm": norm}
         return {**means, "loss": sum(one["loss"] for one in told), **length, "lr": lr}
+
+    def _learn(self, batch: Any, share: Sequence[float] | None, scale: float) -> dict[str, float]:
+        """Add a batch's gradients, and tell its losses."""
+        if share is not None and not any(share) and not self.in_parts:
+            return {"loss": 0.0}  # nothing in it teaches
+        with self.autocast():
+            losses = self.objective(self.model, batch, share)
+        loss = losses["loss"]
+        if share is None or loss.requires_grad:
+            (loss * scale if scale != 1.0 else loss).backward()
+        return {name: float(value.detach()) for name, value in losses.items()}
 
     def _rescale(self, overflown: bool) -> None:
         """Half the factor after a step that overflowed, which is left out; twice it after many that did not."""

@@ -34,20 +34,32 @@ def freeze(parts: Mapping[str, nn.Module], model: nn.Module, stage: Stage) -> No
 
 def make_optimiser(parts: Mapping[str, nn.Module], objective: nn.Module, stage: Stage) -> torch.optim.AdamW:
     """AdamW in groups by part and by whether they are decayed (and cut up among processes); each group keeps its
-    ``scale`` of the learning rate."""
+    ``scale`` of the learning rate, and the ``numbers`` of its parameters, the same however they are cut up."""
     spec = stage.optimiser
-    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     seen: set[int] = set()
     for name, module in {**parts, "objective": objective}.items():
         for parameter in module.parameters():
             if parameter.requires_grad and id(parameter) not in seen:
                 seen.add(id(parameter))
-                key = (spec.lr_scale.get(name, 1.0), parameter.ndim > 1, is_part(parameter))  # type: ignore[call-overload]
+                key = (spec.lr_scale.get(name, 1.0), parameter.ndim > 1)  # type: ignore[call-overload]
                 groups.setdefault(key, []).append(parameter)
+    numbers = {id(p): number for number, p in enumerate(p for params in groups.values() for p in params)}
+    divided = [
+        (scale, decayed, alike)
+        for (scale, decayed), parameters in groups.items()
+        for in_parts in (False, True)
+        if (alike := [parameter for parameter in parameters if is_part(parameter) == in_parts])
+    ]
     return torch.optim.AdamW(
         [
-            {"params": parameters, "scale": scale, "weight_decay": spec.weight_decay if decayed else 0.0}
-            for (scale, decayed, _), parameters in groups.items()
+            {
+                "params": parameters,
+                "numbers": [numbers[id(parameter)] for parameter in parameters],
+                "scale": scale,
+                "weight_decay": spec.weight_decay if decayed else 0.0,
+            }
+            for scale, decayed, parameters in divided
         ],
         lr=spec.lr,
         betas=spec.betas,

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from safetensors import SafetensorError
 from torch import Tensor
 
-from ossicle.support.errors import OssicleError
+from ossicle.support.errors import ModelError, OssicleError
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ class Processes:
                 if error is not None and rank == self.rank:
                     raise error
                 kind, message = found
-                raise kind(message)
+                raise kind(message) if issubclass(kind, (OssicleError, OSError)) else ModelError(message)
 
     def first(self, do: Callable[[], T]) -> T:
         """What ``do`` gives in the first process, for all of them; the others wait, and don't do it."""
@@ -72,7 +73,7 @@ class Processes:
         if self.is_first:
             try:
                 made = do()
-            except (OssicleError, OSError) as raised:
+            except (OssicleError, OSError, SafetensorError, RuntimeError, ValueError) as raised:
                 error = raised
         self.agree(error)
         return self.gather(made)[0]  # type: ignore[return-value]

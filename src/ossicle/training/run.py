@@ -4,21 +4,17 @@ import copy
 import hashlib
 import json
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from ossicle.batch import Batch, Preparer, Row
 from ossicle.chat import Conversation
-from ossicle.chat.controls import swapped
 from ossicle.data.batching import BatchPlan
 from ossicle.data.keys import key_of
 from ossicle.data.loader import Control, Loader
@@ -30,7 +26,7 @@ from ossicle.models.build import BaseSpec, base_folder, load_bundle
 from ossicle.models.folders import weights_of
 from ossicle.projectors import projectors
 from ossicle.registry import Registry
-from ossicle.spec import build_options, dump_yaml, first_difference, validate
+from ossicle.spec import build_options, validate
 from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.extras import require
 from ossicle.support.files import atomic_write, recover_folder
@@ -53,9 +49,9 @@ from ossicle.training.processes import Processes, processes
 from ossicle.training.recipe import Recipe, Stage, load_recipe
 from ossicle.training.renew import check_renewed, renew
 from ossicle.training.sharding import check_shards, entire, shard
+from ossicle.training.surroundings import claimed, deterministic, stop_signals, writing
 
 _EVALUATION = "evaluation.json"
-_MAY_DIFFER = ("save_every_steps", "save_every_s", "audio_gain_every")
 
 
 def train(
@@ -102,16 +98,18 @@ def train(
     mixtures = [_mixture(recipe, stage) for stage in recipe.stages]
     held_out = {} if finished.is_dir() else {n: source_of(held, n) for n, held in recipe.evaluate.items()}
     with (
-        _writing(out),
+        writing(out),
         ExitStack() as claims,
-        _deterministic(),
-        _stop_signals() as stopping,
+        deterministic(),
+        stop_signals() as stopping,
         processes(device) as (among, device),
     ):
         check_shards(shards or 1, among)
+        if (shards or 1) > 1:
+            _check_copies(recipe)
         if tensorboard:
             require("tensorboard", extra="tensorboard")
-        among.first(lambda: claims.enter_context(_claimed(out, recipe)))
+        among.first(lambda: claims.enter_context(claimed(out, recipe)))
         among.first(lambda: recover_folder(finished))
         if among.first(finished.is_dir):
             among.first(lambda: _measure_again(recipe, out, device, stopping, quiet))
@@ -121,7 +119,7 @@ def train(
         measured = {name: rows_of(held_out[name], held.rows, name) for name, held in recipe.evaluate.items()}
         torch.manual_seed(key_of(recipe.seed, "initial weights"))
         bundle = build(recipe.model, (text for mixture in mixtures for text in mixture.texts()))
-        bundle.model.to("cpu" if among.size > 1 and shards else device)
+        bundle.model.to("cpu" if (shards or 1) > 1 else device)
         _Run(
             recipe,
             out,
@@ -140,6 +138,17 @@ def train(
         among.first(lambda: save(bundle, finished, files=files))
         among.first(lambda: _evaluate(bundle, measured, out / _EVALUATION, stopping, quiet))
     return finished
+
+
+def _check_copies(recipe: Recipe) -> None:
+    """Raise SpecError where an objective keeps a copy of the model, as that would lie whole in every process."""
+    for stage in recipe.stages:
+        for _, cls, options in objective_options(stage):
+            if cls.copies(options):
+                raise SpecError(
+                    f"stages.{stage.name}.objective: {cls.type_name} keeps a copy of the whole model beside it, which "
+                    "--shard does not cut up; leave --shard out, or the option that keeps the copy."
+                )
 
 
 def _measure_again(recipe: Recipe, out: Path, device: str, stopping: Callable[[], bool], quiet: bool) -> None:
@@ -194,6 +203,7 @@ class _Run:
 
     def go(self) -> None:
         state, tensors = self._resume()
+        self._check_alike(state)
         board = self.out / "tensorboard" if self.tensorboard else None
         journal = self.among.first(lambda: Journal(self.out / "metrics.jsonl", state.metrics_bytes, board))
         total = sum(stage.steps for stage in self.recipe.stages)
@@ -231,6 +241,18 @@ class _Run:
             self._attach(state)
         restore(tensors_of(self.bundle.model), tensors["model"], "model")
         return state, tensors
+
+    def _check_alike(self, state: State) -> None:
+        """Raise ModelError unless every process holds the same weights, at the same step."""
+        if self.among.size == 1:
+            return
+        total = sum(float(value.double().sum()) for value in tensors_of(self.bundle.model).values())
+        stands = (state.stage, state.step, _fingerprint(self.bundle), total)
+        if any(other != stands for other in self.among.gather(stands)):
+            raise ModelError(
+                f"{self.out}: the processes hold different weights or stand at different steps; all must see the same "
+                "files, and run the same Ossicle."
+            )
 
     def _attach(self, state: State) -> None:
         """Put the stage's adapters into the model."""
@@ -302,11 +324,17 @@ class _Prepare:
 
 
 def _exchanged(chats: list[Conversation]) -> list[Conversation]:
-    """Each over the recordings of another, as far as there are others."""
-    return [
-        chat if all(a is b for a, b in zip(chat.audios, other.audios, strict=True)) else other
-        for chat, other in zip(chats, swapped(chats), strict=True)
-    ]
+    """Each over other recordings, those of a conversation half the list away or the next one that has others."""
+
+    def exchanged(at: int, chat: Conversation) -> Conversation:
+        heard = chat.audios
+        for step in range(len(chats)):
+            others = chats[(at + len(chats) // 2 + step) % len(chats)].audios
+            if len(others) == len(heard) and others != heard:
+                return chat.with_audios(others)
+        return chat
+
+    return [exchanged(at, chat) for at, chat in enumerate(chats)]
 
 
 def resolve(recipe: Recipe) -> Recipe:
@@ -373,100 +401,3 @@ def _fingerprint(bundle: Bundle) -> str:
     """Which token has which id."""
     vocabulary = sorted(bundle.tokenizer.get_vocab().items(), key=lambda item: item[1])
     return hashlib.sha256(repr(vocabulary).encode()).hexdigest()
-
-
-# --- the surroundings of a run ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _writing(out: Path) -> Iterator[None]:
-    """A disk that is full or closed to us becomes a ModelError; what was saved before is intact."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ModelError(
-            f"{out}: cannot be written ({reason}); what was saved before is intact: "
-            "make room or mend the rights, and run the same command again."
-        ) from error
-
-
-@contextmanager
-def _claimed(out: Path, recipe: Recipe) -> Iterator[None]:
-    """Make ``out`` this recipe's, and this process's while it runs.
-
-    Raises:
-        SpecError: it is another recipe's, or another process is at work in it.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        if not _lock(lock.fileno()):
-            raise SpecError(f"{out}: another process is training in this folder; wait for it or choose another.")
-        file = out / "recipe.yaml"
-        if not file.exists():
-            with atomic_write(file) as temporary:
-                temporary.write_text(recipe.to_yaml(), encoding="utf-8")
-        elif found := first_difference(_comparable(load_recipe(file).to_mapping()), _comparable(recipe.to_mapping())):
-            key, old, new = found
-            was, now = dump_yaml(old, one_line=True), dump_yaml(new, one_line=True)
-            raise SpecError(
-                f"{out}: was begun with another recipe: {key} was {was} and is now {now}; "
-                "use the old value or another folder."
-            )
-        yield
-
-
-def _comparable(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved recipe without what doesn't change the result."""
-    stages = [{k: v for k, v in stage.items() if k not in _MAY_DIFFER} for stage in recipe.get("stages", [])]
-    return {**recipe, "stages": stages, "evaluate": {}}
-
-
-def _lock(handle: int) -> bool:
-    """Whether this process now holds the file, until it ends. Not inherited by data workers, unlike ``flock``."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: two runs in one folder are not noticed
-        return True
-    try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    """Have torch choose kernels that give the same bits again, where it has them."""
-    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    fills = torch.utils.deterministic.fill_uninitialized_memory
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before, warn_only=warned)
-        torch.utils.deterministic.fill_uninitialized_memory = fills
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """SIGINT and SIGTERM become a question that the loop asks between steps; a second one ends at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def ask(number: int, _: Any) -> None:
-        asked.set()
-        signal.signal(number, before[number])
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

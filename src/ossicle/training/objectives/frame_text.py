@@ -51,6 +51,10 @@ class FrameText(Objective):
         self.log_scale = nn.Parameter(torch.tensor(2.7))
         self.nothing = nn.Parameter(torch.tensor(0.0))
 
+    def share(self, batch: Batch) -> float:
+        """Its windows and what sounds in them; 0 where nothing is to be heard."""
+        return float(len(batch.windows) + sum(map(len, events_of_windows(batch))))
+
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """Mean of ``−log p(label | event)`` and its companions."""
         if not seen.batch.windows:
