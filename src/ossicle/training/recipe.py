@@ -86,7 +86,7 @@ class Stage(Spec):
     """Keep an average of the weights that forgets at this rate; at the end of the stage it becomes the weights."""
     log_every: int = Field(default=10, gt=0)
     """Steps per line of metrics.jsonl, which holds their means."""
-    audio_gain_every: int = Field(default=100, ge=0)
+    audio_gain_every: int = Field(default=50, ge=0)
     """One of so many batches, by chance, is also heard with its recordings exchanged: ``audio_gain``, in metrics.jsonl,
     is by how much its loss is then higher, without dropout. Near 0, the model does not listen. 0 never does."""
     save_every_steps: int | None = Field(default=None, gt=0)

@@ -22,6 +22,7 @@ from ossicle.chat import Conversation, Message, Part
 from ossicle.data.halves import lesson, preference
 from ossicle.data.paths import expand
 from ossicle.data.source import sources
+from ossicle.data.sources._lines import lines_of
 from ossicle.spec import Spec
 from ossicle.support.errors import DataError, OssicleError
 from ossicle.support.files import atomic_write
@@ -50,16 +51,9 @@ class Conversations:
         self._path = expand(options.path)
         self._offsets = array("q")
         self._lines = array("q")
-        try:
-            with self._path.open("rb") as file:
-                offset = 0
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        self._offsets.append(offset)
-                        self._lines.append(number)
-                    offset += len(line)
-        except OSError as error:
-            raise DataError(f"{self._path}: cannot be read ({error.strerror}); check data.path.") from None
+        for number, offset, _ in lines_of(self._path):
+            self._offsets.append(offset)
+            self._lines.append(number)
         if not self._offsets:
             raise DataError(f"{self._path}: has no rows; write one JSON object per line.")
         self.num_rows: int | None = len(self._offsets)

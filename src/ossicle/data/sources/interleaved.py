@@ -20,6 +20,7 @@ from ossicle.audio import Audio
 from ossicle.chat import Conversation, Message, assistant, user
 from ossicle.data.paths import expand
 from ossicle.data.source import sources
+from ossicle.data.sources._lines import lines_of
 from ossicle.spec import Spec
 from ossicle.support.errors import DataError, OssicleError
 
@@ -74,20 +75,13 @@ class Interleaved:
         self._firsts = array("q")
         self._counts = array("q")
         self._lengths = array("d")
-        try:
-            with self._path.open("rb") as file:
-                offset = 0
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        for first, count, length_s in self._cut(self._parsed(line, number)[1]):
-                            self._offsets.append(offset)
-                            self._lines.append(number)
-                            self._firsts.append(first)
-                            self._counts.append(count)
-                            self._lengths.append(length_s)
-                    offset += len(line)
-        except OSError as error:
-            raise DataError(f"{self._path}: cannot be read ({error.strerror}); check data.path.") from None
+        for number, offset, line in lines_of(self._path):
+            for first, count, length_s in self._cut(self._parsed(line, number)[1]):
+                self._offsets.append(offset)
+                self._lines.append(number)
+                self._firsts.append(first)
+                self._counts.append(count)
+                self._lengths.append(length_s)
         if not self._offsets:
             raise DataError(f"{self._path}: has no rows; each needs a segment, and for the pattern next two.")
         self.num_rows: int | None = len(self._offsets)
