@@ -159,14 +159,14 @@ class StageRun:
         restore_optimiser(self.optimiser, tensors["optimiser"])
 
     def audio_gain(self, loaded: Loaded[Any]) -> dict[str, float]:
-        """By how much the loss of the replies is higher over the recordings of other rows; nothing where that cannot
-        be said in every process."""
+        """By how much the loss of the replies is higher over the recordings of other rows; nothing where no row has
+        a reply, or there are no other recordings."""
         listener = self.listener
         if listener is None or not loaded.is_control:
             return {}
         # Layers in parts work only in step, so all processes listen or none.
-        ready = self.among.gather(loaded.control is not None) if self.in_parts else [loaded.control is not None]
-        if not all(ready):
+        is_ready = loaded.control is not None and listener.share(loaded.batch) > 0
+        if not all(self.among.gather(is_ready) if self.in_parts else [is_ready]):
             return {}
         modes = {module: module.training for net in (self.model, self.objective) for module in net.modules()}
         self.model.eval()
