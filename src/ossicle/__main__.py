@@ -1,7 +1,5 @@
 """``python -m ossicle``."""
 
-import sys
+from ossicle.cli import program
 
-from ossicle.cli import main
-
-sys.exit(main())
+program()

@@ -4,13 +4,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from ossicle import __version__
 from ossicle.support.errors import OssicleError, SpecError
-from ossicle.support.progress import is_first_process
+from ossicle.support.progress import is_first_process, is_one_of_several
 
 # Plain help: rich would cost half of the 0.3 s in which help has to appear.
 app = typer.Typer(
@@ -414,6 +414,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         return _say("interrupted.", INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def program() -> NoReturn:
+    """The command line of this process, which then ends."""
+    code = main()
+    if not is_one_of_several():
+        sys.exit(code)
+    # Gloo's threads may still let go of tensors while Python takes itself down, and would abort the process.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 _Usage = typer.BadParameter.__mro__[2]  # click's ClickException, which typer may bring along under another name

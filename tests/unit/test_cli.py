@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -166,3 +167,14 @@ def test_the_tiny_model_answers_by_default(ossicle, tmp_path):
     heard = json.loads(ossicle("events", tmp_path / "siren.wav", "--json").out)["events"]
     assert all(set(event) == {"label", "start_s", "end_s"} for event in heard)
     assert "digits" in ossicle("transcribe", tmp_path / "siren.wav").err
+
+
+@pytest.mark.parametrize(("size", "hasty"), [("1", False), ("2", True)])
+def test_one_of_several_processes_ends_without_pythons_own_ending(size, hasty):
+    # Threads of gloo that outlive the group would abort it ("terminate called without an active exception").
+    code = "import atexit, sys; from ossicle.cli import program; atexit.register(print, 'ending'); program()"
+    command = [sys.executable, "-c", code, "train", "no-such-recipe.yaml", "--out", "nowhere"]
+    run = subprocess.run(command, env={**os.environ, "WORLD_SIZE": size}, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: no-such-recipe.yaml")
+    assert ("ending" in run.stdout) is not hasty

@@ -170,6 +170,11 @@ def is_first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def is_one_of_several() -> bool:
+    """Whether ``torchrun`` started several processes, and this is one of them."""
+    return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
 def describe_seconds(seconds: float) -> str:
     """``"42 s"``, ``"3 min 05 s"``, ``"2 h 07 min"``."""
     whole = round(seconds)
