@@ -91,6 +91,10 @@ class Encoder(nn.Module, abc.ABC):
     def refill(self, part: nn.Module) -> None:
         """Compute the buffers of one of its modules that no checkpoint holds; called when a checkpoint is read."""
 
+    def prepares_as(self, other: "Encoder") -> bool:
+        """Whether both make the same features of every window, and equally many frames of them."""
+        return False
+
     def windows(self, num_samples: int) -> tuple[Span, ...]:
         """How one recording of ``num_samples`` (≥ 1) is cut; the spans cover it without gap or overlap."""
         step = self.window_samples

@@ -3,6 +3,7 @@
 B windows · T rows of packed features · F frames · D width
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class Concat(Encoder):
     """As SALMONN joins Whisper and BEATs (Tang et al. 2024, arXiv 2310.13289, section 3.1), after a layer norm each.
 
     The recording comes at the highest of their sample rates, and each hears it resampled to its own. The window is the
-    shortest of theirs.
+    shortest of theirs. Encoders of one type that prepare a recording alike share its features.
     """
 
     Options = ConcatOptions
@@ -49,7 +50,9 @@ class Concat(Encoder):
         self.encoders = nn.ModuleList(made)
         self.norms = nn.ModuleList([nn.LayerNorm(encoder.dim) for encoder in made])
         self.sample_rate = max(encoder.sample_rate for encoder in made)
-        self.channels, self.spectral = first.channels, False
+        self.share = all(other.prepares_as(first) for other in made[1:])
+        self.channels, self.spectral = first.channels, self.share and first.spectral
+        self.dropout: tuple[float, ...] = (0.0,) * len(made)
         self.window_samples = min(e.window_samples * self.sample_rate // e.sample_rate for e in made)
         self.dim = sum(self.dims)
 
@@ -90,7 +93,9 @@ class Concat(Encoder):
         return first.num_frames(num_resampled(num_samples, self.sample_rate, first.sample_rate))
 
     def prepare(self, samples_CT: np.ndarray) -> Tensor:
-        """The features of all, in rows of 160 numbers, see :func:`packed`."""
+        """The features that all share; or those of each, in rows of 160 numbers, see :func:`packed`."""
+        if self.share:
+            return self.encoders[0].prepare(samples_CT)
         heard = {rate: self._heard(samples_CT, rate) for rate in {encoder.sample_rate for encoder in self.encoders}}
         features = [encoder.prepare(heard[encoder.sample_rate]) for encoder in self.encoders]
         return torch.cat([packed(one, i) for i, one in enumerate(features)])
@@ -100,16 +105,51 @@ class Concat(Encoder):
 
     def forward(self, features: Tensor, lengths_B: Tensor) -> Frames:
         """Unpack, encode, bring to the first encoder's frames, join."""
-        rows = [row_TR[:length] for row_TR, length in zip(features, lengths_B.tolist(), strict=True)]
-        parts = []
+        dropped = self._dropped()
+        rows = [] if self.share else [x[:length] for x, length in zip(features, lengths_B.tolist(), strict=True)]
+        parts: list[Frames | None] = []
         for i, (encoder, norm) in enumerate(zip(self.encoders, self.norms, strict=True)):
-            own = [unpacked(row_TR, i) for row_TR in rows]
-            steps_B = torch.tensor([len(x) for x in own], device=features.device)
-            out = encoder(nn.utils.rnn.pad_sequence(own, batch_first=True), steps_B)
-            parts.append(Frames(norm(out.x_BFD), out.lengths_B))
-        grid = parts[0]
-        joined = [grid.x_BFD, *(stretched(part, grid) for part in parts[1:])]
+            if dropped[i] and (i or self.share):
+                parts.append(None)
+                continue
+            given, steps_B = features, lengths_B
+            if not self.share:
+                own = [unpacked(row_TR, i) for row_TR in rows]
+                given = nn.utils.rnn.pad_sequence(own, batch_first=True)
+                steps_B = torch.tensor([len(x) for x in own], device=features.device)
+            out = encoder(given, steps_B)
+            parts.append(Frames(norm(out.x_BFD) * (not dropped[i]), out.lengths_B))
+        grid = next(part for part in parts if part is not None)
+        shape = grid.x_BFD.shape[:2]
+        joined = [
+            grid.x_BFD.new_zeros(*shape, encoder.dim) if part is None else stretched(part, grid)
+            for encoder, part in zip(self.encoders, parts, strict=True)
+        ]
         return Frames(torch.cat(joined, dim=-1), grid.lengths_B)
+
+    def _dropped(self) -> list[bool]:
+        """Which encoders this batch does without; never all of them."""
+        if not self.training or not any(self.dropout):
+            return [False] * len(self.encoders)
+        drawn = (torch.rand(len(self.dropout)) < torch.tensor(self.dropout)).tolist()
+        return [False] * len(drawn) if all(drawn) else drawn
+
+
+def set_encoder_dropout(encoder: Encoder, odds: Sequence[float], where: str) -> None:
+    """Let each of several encoders fall silent in so many batches of the training; none where no odds are given.
+
+    The others must then do without it, and what follows can't come to rely on one alone (Neverova et al. 2015,
+    arXiv 1501.00102, "ModDrop", section 3.3).
+
+    Raises:
+        SpecError: the encoder is not made of so many.
+    """
+    number = len(encoder.encoders) if isinstance(encoder, Concat) else 1
+    if odds and (number == 1 or len(odds) != number):
+        made_of = f"is made of {number}" if number > 1 else "is one alone, and none of type concat"
+        raise SpecError(f"{where}: {len(odds)} odds were given, but the encoder {made_of}.")
+    if isinstance(encoder, Concat):
+        encoder.dropout = tuple(odds) or (0.0,) * number
 
 
 def packed(features: Tensor, owner: int) -> Tensor:
@@ -140,6 +180,8 @@ def unpacked(rows: Tensor, owner: int) -> Tensor:
 
 def stretched(part: Frames, grid: Frames) -> Tensor:
     """Frames of one encoder at the times of another's, linearly interpolated within each window [B, F, D]."""
+    if torch.equal(part.lengths_B, grid.lengths_B):
+        return part.x_BFD
     steps_F = torch.arange(grid.x_BFD.shape[1], device=part.x_BFD.device)
     ratio_B1 = (part.lengths_B / grid.lengths_B)[:, None]
     last_B1 = (part.lengths_B - 1)[:, None]

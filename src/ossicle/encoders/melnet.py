@@ -31,6 +31,8 @@ class MelnetOptions(Options):
     dropout: float = 0.1
     dynamic_range: float = 8.0
     """log10 units kept below the loudest mel cell of a window (8 = 80 dB)."""
+    standardise: bool = False
+    """Each window's cells brought to mean 0 and standard deviation 1, whatever the room and the microphone."""
 
 
 def norm(channels: int) -> nn.BatchNorm2d:
@@ -58,6 +60,16 @@ class Residual(nn.Module):
 def masked(x_BCTM: Tensor, mask_B1T1: Tensor | None) -> Tensor:
     """Zero the padding; ``None`` means that there is none."""
     return x_BCTM if mask_B1T1 is None else x_BCTM * mask_B1T1
+
+
+def standardised(features_BTM: Tensor, lengths_B: Tensor) -> Tensor:
+    """Mean 0 and standard deviation 1 over the cells of each window that exist; zeros where none do."""
+    real_BT1 = (torch.arange(features_BTM.shape[1], device=lengths_B.device) < lengths_B[:, None])[..., None]
+    cells_B11 = (lengths_B * features_BTM.shape[2])[:, None, None]
+    x = features_BTM.float() * real_BT1
+    centred = (x - x.sum((1, 2), keepdim=True) / cells_B11) * real_BT1
+    spread_B11 = (centred.square().sum((1, 2), keepdim=True) / cells_B11).sqrt()
+    return (centred / (spread_B11 + 1e-3)).to(features_BTM.dtype)
 
 
 @encoders.register("melnet")
@@ -105,6 +117,13 @@ class Melnet(Encoder):
         floor = loudest - self.options.dynamic_range
         return torch.maximum(mel_TM, floor).sub_(loudest).mul_(2 / self.options.dynamic_range).add_(1)
 
+    def prepares_as(self, other: Encoder) -> bool:
+        """Where the other is one of these that hears the same bands, range and window."""
+        if not isinstance(other, Melnet):
+            return False
+        own, theirs = self.options, other.options
+        return all(getattr(own, name) == getattr(theirs, name) for name in ("n_mels", "dynamic_range", "window_s"))
+
     def num_frames(self, num_samples: int) -> int:
         """One frame per 8 mel frames, the last one perhaps of fewer."""
         mel_frames = -(-num_samples // HOP)
@@ -113,6 +132,8 @@ class Melnet(Encoder):
     def forward(self, features: Tensor, lengths_B: Tensor) -> Frames:
         """Features [B, T, M] → frames [B, ⌈T/8⌉, D]."""
         padded = bool((lengths_B < features.shape[1]).any())
+        if self.options.standardise:
+            features = standardised(features, lengths_B)
         x = features[:, None].contiguous(memory_format=torch.channels_last)
         lengths_B = -(-lengths_B // 2)
         x = self.stem(x)

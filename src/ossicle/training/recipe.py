@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -59,6 +59,9 @@ class Stage(Spec):
     renew: tuple[str, ...] = ()
     """``encoder``, ``projector`` or modules within them (``encoder.layers``) whose weights begin anew, at random, with
     this stage: later layers that are learnt a second time generalise better from few recordings."""
+    encoder_dropout: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    """With an encoder of type ``concat``: the share of the batches in which each of its encoders is not heard, so that
+    what follows cannot rely on one alone."""
     data: dict[str, dict[str, Any]]
     """Sources by a name of your own: ``{type, weight, ...options}``."""
     objective: dict[str, Any] | list[dict[str, Any]] = Field(default_factory=lambda: {"type": "next_token"})

@@ -21,6 +21,7 @@ from ossicle.data.loader import Control, Loader
 from ossicle.data.mixture import Mixture, make_mixture
 from ossicle.data.source import sources
 from ossicle.encoders import encoders
+from ossicle.encoders.concat import set_encoder_dropout
 from ossicle.models import Bundle, ModelSpec, build, save
 from ossicle.models.build import BaseSpec, base_folder, load_bundle
 from ossicle.models.folders import weights_of
@@ -209,6 +210,7 @@ class _Run:
         total = sum(stage.steps for stage in self.recipe.stages)
         for stage in self.recipe.stages:
             check_renewed(self.bundle.model, stage.renew, f"stages.{stage.name}.renew")
+            self._set_dropout(stage)
         with progress(total, "steps", self.recipe.name, start=state.total_steps, quiet=self.quiet) as bar:
             while state.stage < len(self.recipe.stages):
                 if not state.step:
@@ -275,6 +277,7 @@ class _Run:
         torch.manual_seed(key_of(self.recipe.seed, stage.name, "objective"))
         built = [(weight, cls(options, self.bundle)) for weight, cls, options in objective_options(stage)]
         model = self.bundle.model
+        self._set_dropout(stage)
         if self.shards > 1:
             # What is cut up cannot be put together again, so it is a copy; the next stage begins from the whole.
             model = copy.deepcopy(model)
@@ -297,6 +300,10 @@ class _Run:
             self.recipe.seed,
             self.among,
         )
+
+    def _set_dropout(self, stage: Stage) -> None:
+        encoder = self.bundle.model.trunks()["encoder"]
+        set_encoder_dropout(encoder, stage.encoder_dropout, f"stages.{stage.name}.encoder_dropout")
 
     def _take_over(self, run: StageRun) -> None:
         """What the stage has learnt becomes the bundle's model, where it was learnt in parts."""
