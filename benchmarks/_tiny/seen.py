@@ -22,6 +22,7 @@ class Seen:
     held_out: bool = False
     exclude_groups: tuple[str, ...] = ()
     only_groups: tuple[str, ...] = ()
+    licences: tuple[str, ...] | None = None
 
     def keys(self, root: Path) -> frozenset[str]:
         """Keys of the clips among the sets under ``root``."""
@@ -38,6 +39,7 @@ class Seen:
                     held_out=self.held_out,
                     exclude_groups=self.exclude_groups,
                     only_groups=self.only_groups,
+                    licences=self.licences,
                     procedural=0,
                 )
             except DataError:
@@ -70,7 +72,7 @@ def _of_scenes(source: Mapping[str, Any]) -> Iterable[Seen]:
     if source.get("root") is None:
         return
     sets = source.get("sets")
-    fold = source.get("fold")
+    fold, licences = source.get("fold"), source.get("licences")
     yield Seen(
         None if sets is None else tuple(sets),
         source.get("split", "train"),
@@ -78,6 +80,7 @@ def _of_scenes(source: Mapping[str, Any]) -> Iterable[Seen]:
         bool(source.get("held_out", False)),
         tuple(source.get("exclude_groups", ())),
         tuple(source.get("only_groups", ())),
+        None if licences is None else tuple(licences),
     )
 
 

@@ -234,6 +234,8 @@ def recipe_of(root, **options):
         ({"exclude_groups": ["speaker1"]}, {"split": "train", "only_groups": ("speaker1",)}, True),
         ({"exclude_groups": ["speaker0"]}, {"split": "train", "only_groups": ("speaker1",)}, False),
         ({"sets": ["fsdd"]}, {"split": "train", "fold": (0, 2)}, False),
+        ({"licences": ["MIT"]}, {"split": "train", "fold": (0, 2)}, True),
+        ({"licences": ["*"]}, {"split": "train", "fold": (0, 2)}, False),
         ({"root": None}, {"split": "test"}, True),
     ],
 )

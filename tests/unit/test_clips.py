@@ -18,7 +18,7 @@ from ossicle.synthesis.confusable import BACKGROUND_LIKE, GROUPS, VOICES, confus
 from ossicle.synthesis.folds import fold_of_rows
 from ossicle.synthesis.sounds import SOUNDS, make_sound
 
-COLUMNS = ("file", "split", "label", "task", "text", "group", "extra")
+COLUMNS = ("file", "split", "label", "task", "text", "group", "licence", "extra")
 
 
 def make_set(folder: Path, rows: list[dict[str, str]]) -> Path:
@@ -125,6 +125,23 @@ def test_speakers_can_be_left_out_and_kept_alone(root: Path) -> None:
     assert {clip.group for clip in without.clips} == {"speaker0"}
     assert {clip.group for clip in alone.clips} == {"speaker1"}
     assert len(without) + len(alone) == 5
+
+
+def test_only_rows_of_the_wanted_licences_are_taken(tmp_path: Path) -> None:
+    make_set(tmp_path / "kitchen20", rows_of(["blender"], licence="CC BY-NC 4.0"))
+    make_set(tmp_path / "wake_word", rows_of(["alexa"], licence="Apache-2.0 (repository)"))
+    rooms = rows_of(["room"], 2, task="rir", split="train", licence="CC0-1.0")
+    rooms[1]["licence"] = ""
+    make_set(tmp_path / "rir_and_noise", rooms)
+
+    def found(*licences: str) -> Library:
+        return Library.from_folders(tmp_path, licences=licences, procedural=0)
+
+    assert found("Apache-2.0*").sets() == ("wake_word",) and not found("Apache-2.0*").surroundings.responses
+    assert tuple(found("CC0*", "Apache*").surroundings.responses) == ("audio/room-0.flac",)
+    assert found("*").sets() == ("kitchen20", "wake_word") and len(found("*").surroundings.responses) == 2
+    with pytest.raises(DataError, match="groups and licences"):
+        found("Apache-2.0")
 
 
 def test_a_folder_of_ones_own_is_a_set(root: Path) -> None:

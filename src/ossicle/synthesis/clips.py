@@ -6,9 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,6 +114,7 @@ class Library:
         held_out: bool = False,
         exclude_groups: Sequence[str] = (),
         only_groups: Sequence[str] = (),
+        licences: Sequence[str] | None = None,
         procedural: int = 48,
     ) -> "Library":
         """Read every ``metadata.csv`` under ``root`` (or of ``root`` itself), and add procedural clips.
@@ -124,20 +126,25 @@ class Library:
             fold: ``(k, n)``: rows outside fold k of n; or with ``held_out``, the rows of fold k.
             exclude_groups: rows of these groups (a speaker, say) are left out.
             only_groups: if given, only rows of these groups are taken.
+            licences: if given, only rows whose ``licence`` is like one of these (``Apache-2.0*``; case counts) are
+                taken, rooms and noises included.
             procedural: variants of every procedural sound; other splits and folds get variants of their own.
 
         Raises:
             DataError: a set is missing, a row's file is gone, a row has no label, or nothing is left.
         """
+        wanted = _Wanted(fold, held_out, frozenset(exclude_groups), frozenset(only_groups), licences)
         clips: list[Clip] = []
         for folder in _set_folders(root, sets):
-            clips += _read_set(folder, split, fold, held_out, frozenset(exclude_groups), frozenset(only_groups))
+            clips += _read_set(folder, split, wanted)
         first = procedural_seed(split, fold, held_out)
         if procedural and (sets is None or PROCEDURAL in sets):
             clips += procedural_clips(range(first, first + procedural))
         if not clips:
-            raise DataError(f"no clips of split {split!r} were found under {root}; check the split, fold and groups.")
-        return cls(clips, _surroundings(root))
+            raise DataError(
+                f"no clips of split {split!r} were found under {root}; check the split, fold, groups and licences."
+            )
+        return cls(clips, _surroundings(root, licences))
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -274,7 +281,7 @@ def _set_folders(root: str | Path | None, sets: Sequence[str] | None) -> list[Pa
     return [found[name] for name in wanted]
 
 
-def _surroundings(root: str | Path | None) -> Surroundings:
+def _surroundings(root: str | Path | None, licences: Sequence[str] | None) -> Surroundings:
     """Rooms and noises of the ``train`` rows of ``rir_and_noise`` under ``root``; none where there is no such set.
 
     Noise recorded among the sounds that scenes are made of (``kitchen noise``) is left out:
@@ -285,7 +292,7 @@ def _surroundings(root: str | Path | None) -> Surroundings:
         return Surroundings({}, {})
     found: dict[str, dict[str, Audio]] = {"rir": {}, "noise": {}}
     for line, row in _rows_of_split(folder / "metadata.csv", "train"):
-        if row["label"] != "kitchen noise":
+        if row["label"] != "kitchen noise" and _is_licensed(row, licences):
             found.setdefault(row["task"], {})[row["file"]] = Audio(_path_of_row(folder, line, row))
     return Surroundings(found["rir"], found["noise"])
 
@@ -296,23 +303,32 @@ def _rows_of_split(table: Path, split: str) -> list[tuple[int, dict[str, str]]]:
         return [(reader.line_num, row) for row in reader if row.get("split", "train") == split]
 
 
-def _read_set(
-    folder: Path,
-    split: str,
-    fold: tuple[int, int] | None,
-    held_out: bool,
-    exclude: frozenset[str],
-    only: frozenset[str],
-) -> list[Clip]:
+class _Wanted(NamedTuple):
+    """Which rows of a split; see :meth:`Library.from_folders`."""
+
+    fold: tuple[int, int] | None
+    held_out: bool
+    exclude: frozenset[str]
+    only: frozenset[str]
+    licences: Sequence[str] | None
+
+
+def _is_licensed(row: Mapping[str, str], licences: Sequence[str] | None) -> bool:
+    own = row.get("licence") or ""
+    return licences is None or any(fnmatchcase(own, like) for like in licences)
+
+
+def _read_set(folder: Path, split: str, wanted: _Wanted) -> list[Clip]:
     rows = _rows_of_split(folder / "metadata.csv", split)
-    if fold is not None and rows:
+    if wanted.fold is not None and rows:
         keys = [(row["file"], row["label"], row.get("group", "")) for _, row in rows]
-        numbers = fold_of_rows(keys, fold[1])
-        rows = [row for row, number in zip(rows, numbers, strict=True) if (number == fold[0]) == held_out]
+        numbers = fold_of_rows(keys, wanted.fold[1])
+        rows = [row for row, n in zip(rows, numbers, strict=True) if (n == wanted.fold[0]) == wanted.held_out]
     clips = []
     for line, row in rows:
         group = row.get("group", "")
-        if group not in exclude and (not only or group in only):
+        in_groups = group not in wanted.exclude and (not wanted.only or group in wanted.only)
+        if in_groups and _is_licensed(row, wanted.licences):
             clips.append(_clip_of_row(folder, line, row))
     return clips
 

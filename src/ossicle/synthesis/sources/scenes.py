@@ -56,6 +56,8 @@ class Scenes:
         held_out: bool = False
         exclude_groups: tuple[str, ...] = ()
         only_groups: tuple[str, ...] = ()
+        licences: tuple[str, ...] | None = None
+        """Only recordings whose ``licence`` is like one of these: ``["CC0*", "Apache-2.0*"]``."""
         procedural: int = Field(48, ge=0)
         """Variants of every procedural sound."""
         scenes: SceneOptions = SceneOptions()
@@ -122,6 +124,7 @@ class Scenes:
             held_out=options.held_out,
             exclude_groups=options.exclude_groups,
             only_groups=options.only_groups,
+            licences=options.licences,
             procedural=options.procedural,
         )
 
