@@ -1,21 +1,21 @@
-"""One recipe in several versions, each from several seeds: what is gained, and what it costs."""
+"""One recipe in several versions, each from several seeds: what is gained, what it costs, and whether a claim holds."""
 
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ossicle.models.config import OssicleConfig
 from ossicle.models.lalm import build_audio
 from ossicle.models.parts import parts_of_spec
 from ossicle.spec import Spec, dump_yaml, load_spec
-from ossicle.support.errors import OssicleError, SpecError
+from ossicle.support.errors import OssicleError, SpecError, nearest
 from ossicle.support.files import atomic_write
 from ossicle.support.progress import progress
 from ossicle.training.recipe import Recipe, load_recipe
@@ -23,6 +23,21 @@ from ossicle.training.run import resolve, train
 from ossicle.training.tiny_form import tiny_form
 
 MEASURES = ("exact", "loss", "loss_swapped", "audio_gain")
+AFTER = "after"
+"""The key of a point that names the case from whose model it goes on."""
+_RATE = "audio_tokens_per_s"
+
+
+class Expectation(Spec):
+    """What should come out: ``of`` has more of a measure than ``above``, by more than ``by``, from every seed."""
+
+    measure: str
+    """``exact``, ``loss``, ``loss_swapped`` or ``audio_gain``, the mean over the sets held out; or that of one of them,
+    ``SET.exact``."""
+    of: str
+    above: str
+    by: float = 0.0
+    """Below 0, it may have so much less."""
 
 
 class Sweep(Spec):
@@ -35,8 +50,14 @@ class Sweep(Spec):
     """What all have in common; it holds rows out (``evaluate``), by which they are compared."""
     cases: dict[str, tuple[dict[str, Any], ...]] = Field(min_length=1)
     """Lines of the plot by name, and the points of each: what is set in the recipe, by dotted keys, e.g.
-    ``{model.projector: {type: mlp, stride: 4}}``."""
+    ``{model.projector: {type: mlp, stride: 4}}``. ``after: CASE`` goes on from the model that an earlier case with one
+    point has trained from the same seed."""
     seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1)
+    shows: dict[str, str] = Field(default_factory=dict)
+    """Columns of the table and panels of the plot: a measure (see :class:`Expectation`) by the words for it. Without
+    any, what is gained stands over audio tokens per second and the time of a step."""
+    expects: tuple[Expectation, ...] = ()
+    """The claim, if there is one: it holds where all of these do."""
 
     @field_validator("cases")
     @classmethod
@@ -48,7 +69,30 @@ class Sweep(Spec):
                 raise ValueError(f"case {name!r} names a folder: use letters, digits, spaces and , . + - _")
         if len({_folder(name) for name in cases}) < len(cases):
             raise ValueError("two cases differ in spaces and dashes only; name them otherwise")
+        earlier: list[str] = []
+        for name, points in cases.items():
+            for case in (point[AFTER] for point in points if AFTER in point):
+                if case not in earlier:
+                    hint = nearest(str(case), earlier)
+                    raise ValueError(f"case {name} is after {case!r}, which is no earlier case.{hint}")
+                if len(cases[case]) > 1:
+                    raise ValueError(f"case {name} is after {case!r}, which has several points; give it one")
+            if any(AFTER in point and key.split(".")[0] == "model" for point in points for key in point):
+                raise ValueError(f"case {name} goes on from a trained model, so it cannot change model; leave that out")
+            earlier.append(name)
         return cases
+
+    @model_validator(mode="after")
+    def _speaks_of_what_there_is(self) -> "Sweep":
+        sets = self.recipe.get("evaluate") or {}
+        known = [*MEASURES, *(f"{name}.{measure}" for name in sets for measure in MEASURES)]
+        for measure in (*self.shows.values(), *(one.measure for one in self.expects)):
+            if measure not in known:
+                raise ValueError(f"there is no measure {measure!r}.{nearest(measure, known)}")
+        for case in (case for one in self.expects for case in (one.of, one.above)):
+            if len(self.cases.get(case, ())) != 1:
+                raise ValueError(f"expects: {case!r} is no case with one point.{nearest(case, self.cases)}")
+        return self
 
 
 def _folder(case: str) -> str:
@@ -62,11 +106,23 @@ class Version(NamedTuple):
     point: int
     seed: int
     recipe: Recipe
+    """Of one that goes on from another's model, with the model that this was made as."""
+    after: "Version | None" = None
 
     @property
     def folder(self) -> str:
         """Where it is trained."""
         return f"{_folder(self.case)}-{self.point + 1}-seed{self.seed}"
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """Which it is."""
+        return self.case, self.point, self.seed
+
+    def to_mapping(self) -> dict[str, Any]:
+        """All that its result depends on."""
+        recipe = self.recipe.to_mapping()
+        return recipe if self.after is None else {**recipe, "model": {AFTER: self.after.to_mapping()}}
 
 
 class Point(NamedTuple):
@@ -82,6 +138,21 @@ class Point(NamedTuple):
     projector_parameters: int
     step_time: tuple[float, float, float]
     """Of a training step, with all its waiting; 1 is the point with the quickest."""
+    values: dict[str, tuple[float, ...]]
+    """Each measure from each seed."""
+
+
+class Verdict(NamedTuple):
+    """Whether an expectation is met."""
+
+    expectation: Expectation
+    differences: tuple[float, ...]
+    """From each seed."""
+
+    @property
+    def holds(self) -> bool:
+        """From every seed, not only in the mean."""
+        return min(self.differences) > self.expectation.by
 
 
 def load_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Sweep:
@@ -92,16 +163,33 @@ def load_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
 def versions(sweep: Sweep) -> Iterator[Version]:
     """Every version from the first seed, then from the next. Raises SpecError for one that is no recipe."""
     for seed in sweep.seeds:
+        first: dict[str, Version] = {}
         for case, points in sweep.cases.items():
             for number, changes in enumerate(points):
-                assignments = [f"{key}={dump_yaml(value, one_line=True)}" for key, value in changes.items()]
+                after = first[changes[AFTER]] if AFTER in changes else None
+                common = sweep.recipe if after is None else {**sweep.recipe, "model": after.recipe.model}
+                assignments = [
+                    f"{key}={dump_yaml(value, one_line=True)}" for key, value in changes.items() if key != AFTER
+                ]
                 try:
-                    recipe = load_recipe({"name": sweep.name, **sweep.recipe, "seed": seed}, assignments)
+                    recipe = load_recipe({"name": sweep.name, **common, "seed": seed}, assignments)
                 except SpecError as error:
                     raise SpecError(f"cases.{case}.{number}: {error}") from None
                 if not recipe.evaluate:
                     raise SpecError("recipe.evaluate: a sweep compares by rows held out; name at least one source.")
-                yield Version(case, number, seed, recipe)
+                version = Version(case, number, seed, recipe, after)
+                first.setdefault(case, version)
+                yield version
+
+
+def verdicts(sweep: Sweep, points: Sequence[Point]) -> list[Verdict]:
+    """Whether what was expected came out, from the points of :func:`run_sweep`."""
+    values = {point.case: point.values for point in points}
+    found = []
+    for one in sweep.expects:
+        pairs = zip(values[one.of][one.measure], values[one.above][one.measure], strict=True)
+        found.append(Verdict(one, tuple(of - above for of, above in pairs)))
+    return found
 
 
 def run_sweep(
@@ -112,7 +200,8 @@ def run_sweep(
     ``out/runs`` holds a run of each, ``out/results.jsonl`` a line for each that is done. The same call continues.
 
     Args:
-        keep_models: keep weights and checkpoints, which are else deleted once a version is measured.
+        keep_models: keep weights and checkpoints, which are else deleted once a version is measured. Weights from
+            which another case goes on are always kept.
         tiny: each version at its smallest, to see whether they fit together (:func:`tiny_form`).
         how: passed on to :func:`train`.
 
@@ -124,35 +213,45 @@ def run_sweep(
         TrainingStoppedError: Ctrl-C; what is done is kept.
     """
     out = Path(out)
-    all_versions = []
-    for version in versions(sweep):
-        try:
-            recipe = resolve(tiny_form(version.recipe) if tiny else version.recipe)
-            parts_of_spec(recipe.model)
-        except OssicleError as error:
-            raise type(error)(f"cases.{version.case}.{version.point}: {error}") from None
-        all_versions.append(version._replace(recipe=recipe))
+    all_versions = _resolved(sweep, tiny_form) if tiny else _resolved(sweep)
+    needed = {version.after.folder for version in all_versions if version.after is not None}
     file = out / "results.jsonl"
     done = _done(file)
     with progress(len(all_versions), "runs", sweep.name, start=len(done), quiet=quiet) as bar:
         for version in all_versions:
-            key = (version.case, version.point, version.seed)
-            wanted = version.recipe.to_mapping()
-            if key in done and done[key]["recipe"] == wanted:
+            wanted, folder = version.to_mapping(), out / "runs" / version.folder
+            is_there = version.folder not in needed or (folder / "model").is_dir()
+            if version.key in done and done[version.key]["recipe"] == wanted and is_there:
                 continue
-            folder = out / "runs" / version.folder
+            recipe = version.recipe
+            if version.after is not None:
+                recipe = recipe.model_copy(update={"model": {"base": str(out / "runs" / version.after.folder)}})
             try:
-                model = train(version.recipe, folder, quiet=True, **how)
+                model = train(recipe, folder, quiet=True, **how)
             except OssicleError as error:
                 raise type(error)(f"{version.folder}: {error}") from None
-            done[key] = {**_named(version), **_result(folder, model, version.recipe), "recipe": wanted}
+            done[version.key] = {**_named(version), **_result(folder, model, recipe), "recipe": wanted}
             _write(file, done.values())
             if not keep_models:
                 shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-                shutil.rmtree(model)
+                if version.folder not in needed:
+                    shutil.rmtree(model)
             bar.advance(1, case=version.case)
-    wanted_keys = {(version.case, version.point, version.seed) for version in all_versions}
-    return _points(sweep, [result for key, result in done.items() if key in wanted_keys])
+    return _points(sweep, [done[version.key] for version in all_versions])
+
+
+def _resolved(sweep: Sweep, form: Callable[[Recipe], Recipe] = lambda recipe: recipe) -> list[Version]:
+    """Every version with its options written out; SpecError for one that cannot be built."""
+    found: dict[tuple[str, int, int], Version] = {}
+    for version in versions(sweep):
+        try:
+            recipe = resolve(form(version.recipe))
+            parts_of_spec(recipe.model)
+        except OssicleError as error:
+            raise type(error)(f"cases.{version.case}.{version.point}: {error}") from None
+        after = None if version.after is None else found[version.after.key]
+        found[version.key] = version._replace(recipe=recipe, after=after)
+    return list(found.values())
 
 
 def _named(version: Version) -> dict[str, Any]:
@@ -190,18 +289,19 @@ def _points(sweep: Sweep, results: Sequence[Mapping[str, Any]]) -> list[Point]:
         for number, settings in enumerate(changes):
             found = [result for result in results if result["case"] == case and result["point"] == number]
             measured = [_averaged(result["evaluation"]) for result in found]
-            spread = {name: [one[name] for one in measured] for name in MEASURES}
+            values = {name: tuple(one[name] for one in measured) for name in measured[0] if name != _RATE}
             points.append(
                 Point(
                     case,
                     number,
-                    ", ".join(_said(value) for value in settings.values()),
+                    ", ".join(_said(value) for key, value in settings.items() if key != AFTER),
                     len(found),
                     sum(one["rows"] for one in found[0]["evaluation"].values()),
-                    {name: _spread(values) for name, values in spread.items()},
-                    fmean(one["audio_tokens_per_s"] for one in measured),
+                    {name: _spread(of_seeds) for name, of_seeds in values.items()},
+                    fmean(one[_RATE] for one in measured),
                     found[0]["projector_parameters"],
                     _spread([result["seconds_per_step"] for result in found]),
+                    values,
                 )
             )
     quickest = min(point.step_time[0] for point in points)
@@ -214,10 +314,11 @@ def _spread(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _averaged(evaluation: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """The mean over what was held out, each set counting once."""
+    """The mean over what was held out, each set counting once; and what was measured of each."""
     sets = evaluation.values()
     means = {name: fmean(one[name][0] for one in sets) for name in MEASURES}
-    return {**means, "audio_tokens_per_s": fmean(one["audio_tokens_per_s"] for one in sets)}
+    each = {f"{held}.{name}": one[name][0] for held, one in evaluation.items() for name in MEASURES}
+    return {**means, **each, _RATE: fmean(one[_RATE] for one in sets)}
 
 
 def _said(value: Any) -> str:
