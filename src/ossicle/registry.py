@@ -8,12 +8,26 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from ossicle.support.errors import RegistryError, nearest
 
 T = TypeVar("T")
+_BREAKDOWNS = (
+    ImportError,
+    SyntaxError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    NameError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    OSError,
+)
+"""How somebody's module may fail while it is imported."""
 
 
 class Registry(Generic[T]):
@@ -57,7 +71,8 @@ class Registry(Generic[T]):
         """The component called ``name``.
 
         Raises:
-            RegistryError: nobody registered it; the nearest known name is given.
+            RegistryError: nobody registered it (the nearest known name is given), or the package that did cannot be
+                imported.
         """
         if name not in self._types:
             self._find(name)
@@ -65,7 +80,7 @@ class Registry(Generic[T]):
 
     def _find(self, name: str) -> None:
         for point in entry_points(group=self.group, name=name):
-            self.register(name)(point.load())
+            self.register(name)(self._loaded(point))
             return
         if name not in self.names():
             raise RegistryError(
@@ -76,3 +91,18 @@ class Registry(Generic[T]):
                 importlib.import_module(f"{package}.{name}")
         if name not in self._types:
             raise RegistryError(f"the file of {self.kind} {name!r} registers no class of that name.")
+
+    def _loaded(self, point: EntryPoint) -> type[T]:
+        """What a third party's entry point names. Raises RegistryError if it cannot be had or is no class."""
+        whose = f"{self.kind} {point.name!r} (entry point {point.value}"
+        whose += f" of package {point.dist.name})" if point.dist is not None else ")"
+        try:
+            found = point.load()
+        except _BREAKDOWNS as error:
+            said = " ".join(str(error).split()) or "no reason given"
+            raise RegistryError(
+                f"{whose} cannot be imported: {type(error).__name__}: {said}; mend that package or uninstall it."
+            ) from error
+        if not isinstance(found, type):
+            raise RegistryError(f"{whose} is no class; mend that package or uninstall it.")
+        return found

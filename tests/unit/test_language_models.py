@@ -154,6 +154,8 @@ def test_why_a_model_cannot_be_had_is_one_sentence():
         "We couldn't connect to 'https://hub' to load the files": "give the folder of a downloaded copy",
         "Error no file named model.safetensors found in directory x": "convert them first",
         "x requires you to set `trust_remote_code=True`": "code of its own",
+        "Repo id must be in the form 'repo_name' or 'namespace/repo_name': '/x/y/z'.": "there is no such folder",
+        "Cannot have -- or .. in repo_id: 'a..b'.": "there is no such folder",
         "Something else.\nWith details.": "Something else.",
     }
     for text, words in said.items():

@@ -112,3 +112,50 @@ def test_the_command_exits_with_what_it_found(tmp_path, monkeypatch, capsys):
 def test_what_cannot_be_checked_is_named(arguments, words, capsys):
     assert main(["check", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.fixture
+def broken_plugins(tmp_path, monkeypatch):
+    """An installed package whose parts cannot be imported, or are none."""
+    facts = tmp_path / "sad-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: sad\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(
+        "[ossicle.encoders]\nzzz = sad_and_gone.parts:Thing\nlost = json:Thing\nnone = json:dumps\n"
+        "[ossicle.projectors]\nhasty = sad_hasty:Thing\n[ossicle.formats]\naaa = sad_and_gone:Rows\n"
+    )
+    (tmp_path / "sad_hasty.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        (
+            "encoder",
+            "zzz",
+            "sad_and_gone.parts:Thing of package sad) cannot be imported: ModuleNotFoundError: No module",
+        ),
+        ("encoder", "lost", "(entry point json:Thing of package sad) cannot be imported: AttributeError"),
+        ("encoder", "none", "(entry point json:dumps of package sad) is no class"),
+        ("projector", "hasty", "cannot be imported: ZeroDivisionError: division by zero; mend that package"),
+    ],
+)
+def test_a_broken_package_is_told_in_a_sentence(broken_plugins, kind, name, words, capsys):
+    assert main(["check", kind, name]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {kind} {name!r} (entry point ") and words in said and said.count("\n") == 1
+
+
+def test_the_others_work_beside_a_broken_package(broken_plugins, tmp_path, capsys):
+    assert main(["show", "components", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for kind, names in (("encoders", {"zzz", "lost", "none"}), ("projectors", {"hasty"})):
+        rows = {one["type"]: one for one in found[kind]}
+        assert {name for name, row in rows.items() if row.get("broken")} == names
+        assert all("mend that package" in rows[name]["about"] for name in names)
+    assert "No module named 'sad_and_gone'" in {one["type"]: one for one in found["encoders"]}["zzz"]["about"]
+    (tmp_path / "rows.json").write_text('[{"strange": 1}]')
+    assert main(["data", "import", str(tmp_path / "rows.json"), str(tmp_path / "out.jsonl")]) == 2
+    said = capsys.readouterr().err
+    assert "no format recognises a row" in said and "Not asked: format 'aaa'" in said

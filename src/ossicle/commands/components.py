@@ -5,10 +5,13 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ossicle.support.errors import RegistryError
+
 if TYPE_CHECKING:
     from torch import nn
 
     from ossicle.encoders import Encoder
+    from ossicle.registry import Registry
 
 _COST_S = 10.0
 
@@ -52,21 +55,22 @@ def _encoders(cost: bool) -> Iterator[dict[str, Any]]:
 
     from ossicle.encoders import encoders
 
-    for name in encoders.names():
-        cls = encoders.get(name)
-        row: dict[str, Any] = {"type": name, "about": _about(cls)}
+    for row, cls in _each(encoders):
+        if cls is None:
+            yield row
+            continue
         try:
             with torch.device("cpu" if cost else "meta"):
                 encoder = cls.reference()
         except ValidationError:  # somebody's own, which has no options by default
             encoder = None
         if encoder is not None:
-            samples = round(_COST_S * encoder.sample_rate)
+            window_s = encoder.window_samples / encoder.sample_rate
             row |= {
                 "sample_rate": encoder.sample_rate,
-                "frames_per_s": round(encoder.num_frames(samples) / _COST_S, 2),
+                "frames_per_s": round(encoder.num_frames(encoder.window_samples) / window_s, 2),
                 "width": encoder.dim,
-                "window_s": encoder.window_samples / encoder.sample_rate,
+                "window_s": window_s,
                 "parameters": sum(p.numel() for p in encoder.parameters()),
                 "licence": cls.licence,
             }
@@ -78,15 +82,26 @@ def _encoders(cost: bool) -> Iterator[dict[str, Any]]:
 def _projectors() -> Iterator[dict[str, Any]]:
     from ossicle.projectors import projectors
 
-    for name in projectors.names():
-        yield {"type": name, "about": _about(projectors.get(name))}
+    for row, _ in _each(projectors):
+        yield row
 
 
 def _integrations() -> Iterator[dict[str, Any]]:
     from ossicle.models.integrations import integrations
 
-    for name in integrations.names():
-        yield {"type": name, "about": _about(integrations.get(name))}
+    for row, _ in _each(integrations):
+        yield row
+
+
+def _each(registry: "Registry[Any]") -> Iterator[tuple[dict[str, Any], type[Any] | None]]:
+    """What is told of every component, and its class; None, and what is wrong, where its package is broken."""
+    for name in registry.names():
+        try:
+            cls = registry.get(name)
+        except RegistryError as error:
+            yield {"type": name, "about": f"✗ {error}", "broken": True}, None
+        else:
+            yield {"type": name, "about": _about(cls)}, cls
 
 
 def _about(cls: "type[nn.Module]") -> str:

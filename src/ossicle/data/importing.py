@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ossicle.data.importers.base import Importer, Json, importers
 from ossicle.data.sources.conversations import read_rows
-from ossicle.support.errors import DataError, OssicleError
+from ossicle.support.errors import DataError, OssicleError, RegistryError
 from ossicle.support.files import atomic_write
 from ossicle.support.progress import progress
 
@@ -105,11 +105,17 @@ def _read(file: Path) -> Iterator[tuple[int, Json]]:
 
 
 def _recognised(row: Json, where: str) -> Importer:
+    broken = ""
     for name in importers.names():
-        if importers.get(name).recognises(row):
-            return importers.get(name)()
+        try:
+            cls = importers.get(name)
+        except RegistryError as error:
+            broken += f" Not asked: {error}"
+            continue
+        if cls.recognises(row):
+            return cls()
     known = ", ".join(importers.names())
-    raise DataError(f"{where}: no format recognises a row with the keys {', '.join(row)}; name one of {known}.")
+    raise DataError(f"{where}: no format recognises a row with the keys {', '.join(row)}; name one of {known}.{broken}")
 
 
 def _placed(row: Json, root: Path, home: Path) -> Json:

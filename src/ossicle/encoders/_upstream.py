@@ -10,6 +10,7 @@ from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from ossicle.encoders.base import Encoder, Options
 from ossicle.support.errors import ModelError
 from ossicle.support.hub import reason
+from ossicle.support.weights import read_weights
 
 
 class UpstreamOptions(Options):
@@ -100,28 +101,15 @@ class Upstream(Encoder):
         """
         if self.options.id is None:
             return
-        try:
-            source, found = self.model_class.from_pretrained(
-                self.options.id,
-                config=self.config,
-                use_safetensors=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-                key_mapping={rf"^(model\.)?{self.tower}\.": ""} if self.tower else None,
-            )
-        except (OSError, ValueError) as error:
-            message = f"the weights of {self.type_name} {self.options.id!r} cannot be loaded: {reason(error)}"
-            raise ModelError(message) from error
-        module, kept = self.kept(source)
-        for name in sorted(found["missing_keys"]):
-            if name.startswith(kept):
-                raise ModelError(f"the weights of {self.type_name} {self.options.id!r} have no tensor {name!r}.")
-        for name, theirs, ours in sorted(found["mismatched_keys"]):
-            if name.startswith(kept):
-                raise ModelError(
-                    f"{self.options.id}: tensor {name!r} has shape {tuple(theirs)}, and {tuple(ours)} is needed."
-                )
-        self.module().load_state_dict(module.state_dict())
+        source = read_weights(
+            self.model_class,
+            self.options.id,
+            f"{self.type_name} {self.options.id!r}",
+            needed=lambda source: self.kept(source)[1],
+            config=self.config,
+            key_mapping={rf"^(model\.)?{self.tower}\.": ""} if self.tower else None,
+        )
+        self.module().load_state_dict(self.kept(source)[0].state_dict())
 
     @abc.abstractmethod
     def module(self) -> nn.Module:

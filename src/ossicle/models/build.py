@@ -33,6 +33,7 @@ from ossicle.spec import build_options
 from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.files import atomic_folder
 from ossicle.support.hub import reason
+from ossicle.support.weights import read_weights
 
 FORMAT_VERSION = 1
 PUBLISHED = "published"
@@ -285,13 +286,12 @@ def _text_config(spec: Mapping[str, Any], vocab_size: int, tokenizer: PreTrained
 
 
 def _load_language_model(spec: Mapping[str, Any]) -> tuple[Any, PreTrainedTokenizerBase]:
+    whose = f"the language model {spec['id']!r}"
     try:
         tokenizer = AutoTokenizer.from_pretrained(spec["id"], trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            spec["id"], use_safetensors=True, dtype=torch.float32, trust_remote_code=False
-        )
     except (OSError, ValueError) as error:
-        raise ModelError(f"the language model {spec['id']!r} cannot be loaded: {reason(error)}") from error
+        raise ModelError(f"{whose} cannot be loaded: {reason(error)}") from error
+    model = read_weights(AutoModelForCausalLM, spec["id"], whose, dtype=torch.float32, trust_remote_code=False)
     if tokenizer.convert_tokens_to_ids(AUDIO) in (None, tokenizer.unk_token_id):
         tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
@@ -364,7 +364,8 @@ def load_bundle(
         quant: keep the language model's weights in so many bits, see :func:`~ossicle.models.quant.quantised`.
 
     Raises:
-        ModelError: the folder is missing, is neither, or its format is newer than this version.
+        ModelError: the folder is missing, is neither, its format is newer than this version, or its weights are not
+            all of the model's.
     """
     folder = Path(folder)
     config_file = folder / "config.json"
@@ -385,5 +386,5 @@ def load_bundle(
         raise ModelError(f"{folder} was written by a newer Ossicle (format {raw['format_version']}); upgrade Ossicle.")
     weights_files(folder)
     with _no_bars():
-        model = LALM.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options).eval()
+        model = read_weights(LALM, folder, f"the model {str(folder)!r}", dtype=dtype, **options)
     return _bundle(model if quant else model.to(device), read_tokenizer(folder), folder / PUBLISHED)

@@ -19,6 +19,7 @@ from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.lalm import LALM, build_audio
 from ossicle.support.errors import ModelError
 from ossicle.support.hub import reason
+from ossicle.support.weights import read_weights
 
 
 class Layout(NamedTuple):
@@ -124,14 +125,11 @@ def take_apart(
         options: more for ``from_pretrained``, as :func:`~ossicle.models.quant.quantised` gives them.
 
     Raises:
-        ModelError: an architecture that we don't take apart, or weights that cannot be read.
+        ModelError: an architecture that we don't take apart, or weights that cannot be read or are not all there.
     """
     config = read_config(folder)
-    try:
-        cls = getattr(transformers, LAYOUTS[config.published["model_type"]].model)
-        theirs = cls.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the model {str(folder)!r} cannot be loaded: {reason(error)}") from error
+    cls = getattr(transformers, LAYOUTS[config.published["model_type"]].model)
+    theirs = read_weights(cls, folder, f"the model {str(folder)!r}", dtype=dtype, **options)
     with torch.device("meta"):
         ours = LALM(config)
     encoder, projector = build_audio(config.audio_config, config.text_config.hidden_size)

@@ -9,6 +9,7 @@ _UNREACHED = (
     "Cannot find an appropriate cached snapshot",
     "outgoing traffic has been disabled",
 )
+_NO_NAME = ("Repo id must", "Cannot have -- or .. in repo_id")
 
 
 def reason(error: Exception) -> str:
@@ -20,4 +21,6 @@ def reason(error: Exception) -> str:
         return "it has no weights as safetensors; pickled ones could run code and are refused, so convert them first."
     if any(words.lower() in text.lower() for words in _UNREACHED):
         return "the hub cannot be reached and it is not in the cache; give the folder of a downloaded copy."
+    if any(words in text for words in _NO_NAME):
+        return "there is no such folder, and a hub id reads OWNER/NAME; mend the path or the id."
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
