@@ -190,7 +190,8 @@ class Batch:
         Returns:
             ``input_ids``, ``attention_mask`` [N, L]; with sound also ``input_features`` [W, T, …],
             ``feature_lengths`` [W], ``audio_windows`` and ``audio_recordings`` (window of each run of audio tokens, and
-            of which recording it is a part, counted over all rows).
+            of which recording it is a part, counted over all rows), and ``audio_runs`` [N] (how many runs each row
+            hears).
         """
         inputs = {
             "input_ids": self._pad([row.ids for row in self.rows], pad_id, side),
@@ -200,6 +201,7 @@ class Batch:
             inputs |= self.sound()
             inputs["audio_windows"] = torch.tensor(self.window_of_slot)
             inputs["audio_recordings"] = torch.tensor(recordings_of(self.rows))
+            inputs["audio_runs"] = torch.tensor([len(row.windows) for row in self.rows])
         return inputs
 
     def sound(self) -> dict[str, Tensor]:

@@ -45,6 +45,10 @@ LongAudioOption = Annotated[
 ]
 MaxNewTokensOption = Annotated[int | None, typer.Option(min=1, show_default=False, help="Longest answer, in tokens.")]
 TemperatureOption = Annotated[float | None, typer.Option(min=0.0, show_default=False, help="0 is greedy (default).")]
+StopOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TEXT", show_default=False, help="The answer ends before this text; may be given again."),
+]
 SeedOption = Annotated[int | None, typer.Option(show_default=False, help="Makes a warmer answer repeatable.")]
 
 
@@ -80,6 +84,7 @@ def ask(
     max_new_tokens: MaxNewTokensOption = None,
     temperature: TemperatureOption = None,
     seed: SeedOption = None,
+    stop: StopOption = None,
 ) -> None:
     """Ask a question about one recording or several.
 
@@ -88,7 +93,7 @@ def ask(
     from ossicle.commands import ask as command
     from ossicle.commands.answering import Choice
 
-    choice = Choice(model, device, dtype, long_audio, max_new_tokens, temperature, seed, quant)
+    choice = Choice(model, device, dtype, long_audio, max_new_tokens, temperature, seed, quant, tuple(stop or ()))
     if each is None:
         command.ask(command.split_question(words, out), choice, as_json=json)
         return

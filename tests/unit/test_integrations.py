@@ -179,7 +179,7 @@ def test_what_does_not_fit_is_refused(bundle):
     with pytest.raises(DataError, match="no sound came"):
         bundle.model(input_ids=heard["input_ids"])
     two = inputs_of(bundle, Conversation.of(user(sound(1.0), sound(0.5, 2), "?")))
-    with pytest.raises(DataError, match="name 1 recordings and the sound is of 2"):
+    with pytest.raises(DataError, match="row 0 names 1 recordings and its sound is of 2"):
         bundle.model(**{**two, "input_ids": heard["input_ids"], "attention_mask": heard["attention_mask"]})
     cache = bundle.model(**heard, use_cache=True).past_key_values
     with pytest.raises(DataError, match="middle of a conversation"):

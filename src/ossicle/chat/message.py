@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ossicle.audio import Audio
+from ossicle.support.errors import DataError
 
 Role = Literal["system", "user", "assistant"]
 Part = str | Audio
@@ -80,12 +81,27 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a reply is drawn. ``temperature`` 0 is greedy; ``seed`` makes a warmer draw repeatable."""
+    """How a reply is drawn. ``temperature`` 0 is greedy; ``seed`` makes a warmer draw repeatable.
+
+    Raises:
+        DataError: ``stop`` is not several strings, or one of them is empty.
+    """
 
     max_new_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    """A reply ends as soon as its text holds one of these, and before it, as with OpenAI's API; control tokens are no
+    text. ``finish_reason`` is then ``"stop"``; ``usage`` counts every token that was drawn, also those of the stop
+    string. Each stretch of a long recording is a reply of its own."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.stop, str) or not all(isinstance(one, str) for one in self.stop):
+            raise DataError(f"stop is {self.stop!r}; give several strings, even of one: stop=('END',).")
+        if "" in self.stop:
+            raise DataError("stop holds an empty string, which would end every reply at once; leave it out.")
+        object.__setattr__(self, "stop", tuple(self.stop))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class Choice:
     temperature: float | None = None
     seed: int | None = None
     quant: int | None = None
+    stop: tuple[str, ...] = ()
 
     @property
     def is_endpoint(self) -> bool:
@@ -63,10 +64,10 @@ class Choice:
         return load(self.model, device=self.device, dtype=self.dtype, long_audio=self.long_audio, quant=self.quant)
 
     def sampling(self) -> "Sampling":
-        """How its answers are drawn."""
+        """How its answers are drawn. Raises DataError for what cannot end one."""
         from ossicle.chat import Sampling
 
-        given = {name: getattr(self, name) for name in ("max_new_tokens", "temperature", "seed")}
+        given = {name: getattr(self, name) for name in ("max_new_tokens", "temperature", "seed", "stop")}
         return Sampling(**{name: value for name, value in given.items() if value is not None})
 
 

@@ -66,14 +66,15 @@ def ask(asked: Asked, choice: Choice, *, as_json: bool) -> None:
     """
     begun_s = time.perf_counter()
     audios = open_audios(asked.files)
+    sampling = choice.sampling()
     lm = choice.load()
     from ossicle.chat import Conversation, user
 
     chat = Conversation.of(user(*audios, asked.question))
     if not as_json:
-        _tell(print_stream(lm, chat, choice.sampling()), lm, choice, audios)
+        _tell(print_stream(lm, chat, sampling), lm, choice, audios)
         return
-    (reply,) = lm.generate([chat], choice.sampling())
+    (reply,) = lm.generate([chat], sampling)
     counted = reply.audio_tokens or [None] * len(audios)
     found = {
         "answer": reply.text,

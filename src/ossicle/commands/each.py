@@ -10,6 +10,7 @@ from ossicle.commands.answering import Choice, writing
 from ossicle.support.errors import DataError, EndpointError, OssicleError
 
 if TYPE_CHECKING:
+    from ossicle.chat import Sampling
     from ossicle.models import Local
     from ossicle.models.remote import Remote
 
@@ -43,6 +44,7 @@ def ask_each(source: Path, question: str, out: Path, choice: Choice) -> int:
         EndpointError: an endpoint is not there, or refuses whatever is asked; what was answered is kept.
     """
     files = recordings(source)
+    sampling = choice.sampling()
     choice = choice.named()
     weights = choice.weights()
     keys = [Key(choice.model, weights, question, file) for file in files]
@@ -59,7 +61,7 @@ def ask_each(source: Path, question: str, out: Path, choice: Choice) -> int:
             out.open("a", encoding="utf-8") as file,
             progress(len(keys), "recordings", "ask", start=len(keys) - len(waiting)) as bar,
         ):
-            for row in answer(lm, waiting, choice):
+            for row in answer(lm, waiting, sampling):
                 failed += "error" in row
                 _write_row(file, row)
                 bar.advance(1, failed=failed)
@@ -135,25 +137,25 @@ def _read_row(line: str) -> tuple[Key | None, dict[str, Any] | None]:
         return None, None
 
 
-def answer(lm: "Local | Remote", keys: Sequence[Key], choice: Choice) -> Iterator[dict[str, Any]]:
+def answer(lm: "Local | Remote", keys: Sequence[Key], sampling: "Sampling") -> Iterator[dict[str, Any]]:
     """One row per recording, in order; recordings are answered in groups, and alone where a group holds a bad one."""
     for start in range(0, len(keys), lm.max_batch):
         group = keys[start : start + lm.max_batch]
         try:
-            yield from _answer_group(lm, group, choice)
+            yield from _answer_group(lm, group, sampling)
         except EndpointError:
             raise
         except OssicleError:
             for key in group:
                 try:
-                    yield from _answer_group(lm, [key], choice)
+                    yield from _answer_group(lm, [key], sampling)
                 except EndpointError:
                     raise
                 except OssicleError as error:
                     yield {**_named(key), "error": str(error)}
 
 
-def _answer_group(lm: "Local | Remote", keys: Sequence[Key], choice: Choice) -> list[dict[str, Any]]:
+def _answer_group(lm: "Local | Remote", keys: Sequence[Key], sampling: "Sampling") -> list[dict[str, Any]]:
     from ossicle.audio import Audio
     from ossicle.chat import Conversation, user
 
@@ -168,7 +170,7 @@ def _answer_group(lm: "Local | Remote", keys: Sequence[Key], choice: Choice) -> 
             "duration_s": round(audio.duration_s, 6),
             "tokens": reply.usage.audio_tokens if reply.audio_tokens else None,
         }
-        for key, audio, reply in zip(keys, audios, lm.generate(chats, choice.sampling()), strict=True)
+        for key, audio, reply in zip(keys, audios, lm.generate(chats, sampling), strict=True)
     ]
 
 

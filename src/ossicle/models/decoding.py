@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ossicle.batch import Row
 from ossicle.chat import Sampling
+from ossicle.chat.stopping import stop_at
 from ossicle.models.build import Bundle
 from ossicle.models.cache import Past, RowsCache, joined
 from ossicle.models.recall import Recall, Told
@@ -85,7 +86,7 @@ class DecodeLoop:
 
     def __init__(self, bundle: Bundle, recall: Recall | None = None) -> None:
         self.model, self.pad_id = bundle.model, bundle.pad_id
-        self.end_ids = bundle.renderer.end_ids
+        self.end_ids, self.decode = bundle.renderer.end_ids, bundle.renderer.decode
         self.recall = Recall(bundle.model, 0) if recall is None else recall
         self.joins = RowsCache(self._config).is_plain
         """Whether requests that were read apart can go on together, which takes a cache of plain layers."""
@@ -213,7 +214,10 @@ class DecodeLoop:
                 request.finish_reason = "stop"
                 continue
             request.ids.append(token)
-            if len(request.ids) >= request.sampling.max_new_tokens:
+            stop = request.sampling.stop
+            if stop and stop_at(self.decode(request.ids), stop) is not None:
+                request.finish_reason = "stop"
+            elif len(request.ids) >= request.sampling.max_new_tokens:
                 request.finish_reason = "length"
 
     def _drop_finished(self) -> None:

@@ -134,20 +134,12 @@ class OssicleModel(OssiclePreTrainedModel):
 
         Args:
             input_ids: [N, L], with the audio token wherever one of ``audio_KD`` goes.
-            audio_KD: audio tokens of all rows, in order.
-
-        Raises:
-            DataError: the sound gives another number of tokens than the rows have room for.
+            audio_KD: audio tokens of all rows, in order; the integration has seen that each row has room for its own.
         """
         x_NLD = self.get_input_embeddings()(input_ids)
-        is_audio_NL = input_ids == self.config.audio_token_id
         if audio_KD is None:
             return x_NLD
-        if int(is_audio_NL.sum()) != len(audio_KD):
-            raise DataError(
-                f"the rows have room for {int(is_audio_NL.sum())} audio tokens and the sound gave {len(audio_KD)}; "
-                "render and prepare with one Preparer."
-            )
+        is_audio_NL = input_ids == self.config.audio_token_id
         return x_NLD.masked_scatter(is_audio_NL[..., None].expand_as(x_NLD), audio_KD.to(x_NLD.dtype))
 
     def forward(
@@ -157,6 +149,7 @@ class OssicleModel(OssiclePreTrainedModel):
         feature_lengths: Tensor | None = None,
         audio_windows: Tensor | None = None,
         audio_recordings: Tensor | None = None,
+        audio_runs: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
@@ -170,7 +163,8 @@ class OssicleModel(OssiclePreTrainedModel):
         elif joined is None:
             heard = None
             if input_features is not None:
-                heard = Heard(self.encode(input_features, feature_lengths), audio_windows, audio_recordings)
+                tokens = self.encode(input_features, feature_lengths)
+                heard = Heard(tokens, audio_windows, audio_recordings, audio_runs)
             joined = self.join(input_ids, heard, past_key_values)
         return self.integration.run(
             self.language_model,
@@ -228,6 +222,7 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
         feature_lengths: Tensor | None = None,
         audio_windows: Tensor | None = None,
         audio_recordings: Tensor | None = None,
+        audio_runs: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
@@ -243,6 +238,7 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
             feature_lengths=feature_lengths,
             audio_windows=audio_windows,
             audio_recordings=audio_recordings,
+            audio_runs=audio_runs,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
@@ -263,6 +259,7 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
         feature_lengths: Tensor | None = None,
         audio_windows: Tensor | None = None,
         audio_recordings: Tensor | None = None,
+        audio_runs: Tensor | None = None,
         is_first_iteration: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
@@ -274,8 +271,55 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
                 "feature_lengths": feature_lengths,
                 "audio_windows": audio_windows,
                 "audio_recordings": audio_recordings,
+                "audio_runs": audio_runs,
             }
         return inputs
+
+    def _expand_inputs_for_generation(
+        self,
+        expand_size: int = 1,
+        is_encoder_decoder: bool = False,
+        input_ids: Tensor | None = None,
+        **model_kwargs: Any,
+    ) -> tuple[Tensor | None, dict[str, Any]]:
+        """Each row several times, for beams or several replies; each window once, and heard by all of them."""
+        names = ("input_features", "feature_lengths", "audio_windows", "audio_recordings", "audio_runs")
+        sound = {name: given for name in names if (given := model_kwargs.pop(name, None)) is not None}
+        if expand_size > 1 and "input_features" in sound:
+            sound |= repeated(sound, len(input_ids), expand_size)
+        input_ids, others = super()._expand_inputs_for_generation(
+            expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **model_kwargs
+        )
+        return input_ids, {**others, **sound}
+
+
+def repeated(sound: dict[str, Tensor], num_rows: int, times: int) -> dict[str, Tensor]:
+    """``audio_windows``, ``audio_recordings`` and ``audio_runs`` of rows that each come several times in turn.
+
+    Raises:
+        DataError: which row hears which window is not known.
+    """
+    device, num_windows = sound["input_features"].device, len(sound["input_features"])
+    windows_S = sound.get("audio_windows", torch.arange(num_windows, device=device))
+    recordings_S = sound.get("audio_recordings", torch.arange(len(windows_S), device=device))
+    if "audio_runs" in sound:
+        counts = sound["audio_runs"].tolist()
+    elif num_rows in (1, len(windows_S)):
+        counts = [len(windows_S) // num_rows] * num_rows
+    else:
+        raise DataError(
+            f"{num_rows} rows hear {len(windows_S)} windows, and nothing says which hears which; give audio_runs, how "
+            "many of them each row hears, or one row at a time."
+        )
+    windows, recordings, before = [], [], 0
+    for window_s, recording_s in zip(windows_S.split(counts), recordings_S.split(counts), strict=True):
+        different, number_s = recording_s.unique(return_inverse=True)
+        for _ in range(times):
+            windows.append(window_s)
+            recordings.append(before + number_s)
+            before += len(different)
+    runs_N = torch.tensor(counts, device=device).repeat_interleave(times)
+    return {"audio_windows": torch.cat(windows), "audio_recordings": torch.cat(recordings), "audio_runs": runs_N}
 
 
 AutoConfig.register("ossicle_audio", OssicleAudioConfig)

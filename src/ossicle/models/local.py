@@ -8,6 +8,7 @@ from typing import Literal
 from ossicle.audio import Audio
 from ossicle.batch import Row
 from ossicle.chat import Conversation, Delta, Reply, Sampling, Usage, user
+from ossicle.chat.stopping import before_stop, settled
 from ossicle.models import decoding, long_audio
 from ossicle.models.build import Bundle
 from ossicle.models.recall import Recall
@@ -48,7 +49,10 @@ class Local:
         """Seconds that the model hears at once."""
 
     def ask(
-        self, audio: "Audio | str | Path | Iterable[Audio | str | Path]", question: str, **sampling: float
+        self,
+        audio: "Audio | str | Path | Iterable[Audio | str | Path]",
+        question: str,
+        **sampling: float | Sequence[str],
     ) -> Reply:
         """Ask about one recording or several.
 
@@ -83,11 +87,11 @@ class Local:
         while loop.busy:
             loop.step()
             text = self.bundle.renderer.decode(request.ids)
-            if not text.endswith("\ufffd") and text != said:
-                yield Delta(text[len(said) :])
-                said = text
-        reply = self._reply(request)
-        yield Delta(reply.text[len(said) :], reply)
+            shown = settled(text, sampling.stop)
+            if not text.endswith("\ufffd") and len(shown) > len(said):
+                yield Delta(shown[len(said) :])
+                said = shown
+        yield Delta(self._said(request)[len(said) :].rstrip(), self._reply(request))
 
     def score(self, chats: Sequence[Conversation], continuations: Sequence[Sequence[str]]) -> list[list[float]]:
         """Log probability of each continuation as the reply to its conversation, summed over its tokens."""
@@ -155,8 +159,11 @@ class Local:
     def _reply(self, request: decoding.Request) -> Reply:
         row = request.row
         usage = Usage(row.audio_s, sum(row.audio_tokens), len(row.ids), len(request.ids))
-        text = self.bundle.renderer.decode(request.ids).strip()
-        return Reply(text, usage, request.finish_reason or "stop", row.audio_tokens)
+        return Reply(self._said(request).strip(), usage, request.finish_reason or "stop", row.audio_tokens)
+
+    def _said(self, request: decoding.Request) -> str:
+        """The text up to a stop string."""
+        return before_stop(self.bundle.renderer.decode(request.ids), request.sampling.stop)
 
 
 def _last_turn(row: Row) -> Row:

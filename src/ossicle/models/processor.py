@@ -109,8 +109,20 @@ class OssicleProcessor(ProcessorMixin):
     def __call__(self, *args: Any, **kwargs: Any) -> BatchFeature:
         """As in transformers; the count of tokens stays behind."""
         features = super().__call__(*args, **kwargs)
-        features.pop("num_audio_tokens", None)
+        widths = features.pop("num_audio_tokens", None)
+        if "audio_recordings" in features and "input_ids" in features:
+            features["audio_runs"] = self._runs(features, widths)
         return features
+
+    def _runs(self, features: BatchFeature, widths: Any) -> torch.Tensor:
+        """How many windows each row hears [N], as the audio ids of a row stand for the recordings that come next."""
+        widths_R = torch.as_tensor(widths)
+        windows_R = torch.as_tensor(features["audio_recordings"]).bincount(minlength=len(widths_R))
+        ids = features["input_ids"]
+        counts_N = torch.stack([(torch.as_tensor(row) == self.audio_token_id).sum() for row in ids])
+        is_heard_NR = widths_R.cumsum(0) <= counts_N.cumsum(0)[:, None]
+        heard_N = (is_heard_NR * windows_R).sum(1)
+        return heard_N.diff(prepend=heard_N.new_zeros(1))
 
 
 AutoFeatureExtractor.register(OssicleConfig, OssicleFeatureExtractor)

@@ -148,10 +148,13 @@ class Recall:
         """
         looks_back = self.model.model.integration.looks_back
         wanted: list[tuple[Window, int]] = []
+        counts: list[int] = []
         before = 0
         for row, cut in zip(rows, cuts or [0] * len(rows), strict=True):
             known = 0 if looks_back else sum(slot.start < cut for slot in Told.of(row, self.model).slots)
-            wanted += [(w, before + n) for w, n in zip(row.windows, row.recordings, strict=True) if n >= known]
+            new = [(w, before + n) for w, n in zip(row.windows, row.recordings, strict=True) if n >= known]
+            wanted += new
+            counts.append(len(new))
             before += len(row.audio_tokens)
         if not wanted:
             return None
@@ -164,6 +167,7 @@ class Recall:
             Frames(x_WKD, lengths_W),
             torch.tensor([number[window.key] for window, _ in wanted]),
             torch.tensor([recording for _, recording in wanted]),
+            torch.tensor(counts),
         )
 
     def past(self, row: Row, epoch: int) -> Past | None:

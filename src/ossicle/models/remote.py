@@ -20,6 +20,7 @@ import numpy as np
 
 from ossicle.audio import Audio
 from ossicle.chat import Conversation, Delta, Message, Reply, Sampling, Usage, user
+from ossicle.chat.stopping import before_stop, settled, stop_at
 from ossicle.support.errors import DataError, EndpointError, ModelError, nearest
 from ossicle.support.http import RefusedError, Server, words_of
 
@@ -67,7 +68,10 @@ class Remote:
         self.name = f"{ENDPOINT}{url}#{self.model}"
 
     def ask(
-        self, audio: "Audio | str | Path | Iterable[Audio | str | Path]", question: str, **sampling: float
+        self,
+        audio: "Audio | str | Path | Iterable[Audio | str | Path]",
+        question: str,
+        **sampling: float | Sequence[str],
     ) -> Reply:
         """Ask about one recording or several, as :meth:`ossicle.models.Local.ask`."""
         several = [audio] if isinstance(audio, Audio | str | Path) else list(audio)
@@ -89,7 +93,7 @@ class Remote:
 
     def stream(self, chat: Conversation, sampling: Sampling = Sampling()) -> Iterator[Delta]:
         """The reply as it comes; the last piece carries the whole. Raises as :meth:`generate`."""
-        said, usage, finish, done = "", {}, None, False
+        whole, said, usage, finish, done = "", "", {}, None, False
         more = {"stream": True, "stream_options": {"include_usage": True}}
         for data in self._send(self.server.events, chat, sampling, more):
             if data.strip() == "[DONE]":
@@ -99,14 +103,16 @@ class Remote:
             usage = chunk.get("usage") or usage
             for choice in (chunk.get("choices") or [])[:1]:
                 done = done or "message" in choice  # it came in one piece, after all
-                text = _text(choice.get("delta") or choice.get("message") or {})
+                whole += _text(choice.get("delta") or choice.get("message") or {})
                 finish = choice.get("finish_reason") or finish
-                if text:
-                    yield Delta(text)
-                    said += text
+                shown = settled(whole, sampling.stop)
+                if len(shown) > len(said):
+                    yield Delta(shown[len(said) :])
+                    said = shown
         if not done and finish is None:
             raise EndpointError(f"{self.server.url} broke off in the middle of its answer; ask again.")
-        yield Delta("", _reply(chat, said, usage, finish))
+        reply = _reply(chat, sampling, whole, usage, finish)
+        yield Delta(before_stop(whole, sampling.stop)[len(said) :], reply)
 
     def models(self) -> list[str]:
         """Names of the models that the server offers. Raises RefusedError or EndpointError."""
@@ -120,7 +126,8 @@ class Remote:
         found = self._send(self.server.post, chat, sampling, {})
         try:
             choice = found["choices"][0]
-            return _reply(chat, _text(choice["message"]), found.get("usage") or {}, choice.get("finish_reason"))
+            text, usage = _text(choice["message"]), found.get("usage") or {}
+            return _reply(chat, sampling, text, usage, choice.get("finish_reason"))
         except (TypeError, KeyError, IndexError, AttributeError):
             raise self.server.nonsense(json.dumps(found)) from None
 
@@ -277,6 +284,8 @@ def _drawn(sampling: Sampling) -> dict[str, Any]:
         drawn["seed"] = sampling.seed
     if sampling.top_p != 1:
         drawn["top_p"] = sampling.top_p
+    if sampling.stop:
+        drawn["stop"] = list(sampling.stop)
     return drawn
 
 
@@ -301,8 +310,9 @@ def _text(message: Mapping[str, Any]) -> str:
     return str(content or message.get("refusal") or "")
 
 
-def _reply(chat: Conversation, text: str, usage: Mapping[str, Any], finish: str | None) -> Reply:
-    """``audio_tokens`` are known where the server counts them and there is one recording."""
+def _reply(chat: Conversation, sampling: Sampling, text: str, usage: Mapping[str, Any], finish: str | None) -> Reply:
+    """``audio_tokens`` are known where the server counts them and there is one recording. A server that leaves a stop
+    string in its answer, or does not know what one is, is put right."""
     audio_tokens = (usage.get("prompt_tokens_details") or {}).get("audio_tokens") or 0
     used = Usage(
         audio_s=sum(audio.duration_s for audio in chat.audios),
@@ -310,9 +320,10 @@ def _reply(chat: Conversation, text: str, usage: Mapping[str, Any], finish: str 
         prompt_tokens=usage.get("prompt_tokens") or 0,
         completion_tokens=usage.get("completion_tokens") or 0,
     )
+    finish = "stop" if stop_at(text, sampling.stop) is not None else finish
     ends = {"length": "length", "content_filter": "cancelled", "abort": "cancelled", "error": "cancelled"}
     each = (audio_tokens,) if audio_tokens and len(chat.audios) == 1 else ()
-    return Reply(text.strip(), used, ends.get(finish or "", "stop"), each)
+    return Reply(before_stop(text, sampling.stop).strip(), used, ends.get(finish or "", "stop"), each)
 
 
 def _listed(names: Sequence[str]) -> str:

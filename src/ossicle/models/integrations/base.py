@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ossicle.encoders.base import Frames, Options
 from ossicle.registry import Registry
-from ossicle.support.errors import SpecError
+from ossicle.support.errors import DataError, SpecError
 
 if TYPE_CHECKING:
     from ossicle.models.lalm import OssicleModel
@@ -29,12 +30,79 @@ class Heard(NamedTuple):
     """Which window is heard, run after run, in the order in which the rows hear them; each once in turn if None."""
     recordings: Tensor | None = None
     """Which recording each run is a part of, counted over all rows; each of its own if None."""
+    counts: Tensor | None = None
+    """How many of the runs each row hears [N]; None where only the rows themselves show it."""
 
     def runs(self) -> list[Tensor]:
         """The real tokens [K, D] of each run; a window may be heard in several."""
         lengths = self.tokens.lengths_B.tolist()
         order = range(len(lengths)) if self.windows is None else self.windows.tolist()
         return [self.tokens.x_BFD[window, : lengths[window]] for window in order]
+
+
+def by_row(room_N: Tensor, heard: Heard, num_runs: int) -> tuple[list[int], list[int] | None]:
+    """A number of each row, and how many runs of the sound it hears, where that is known; both are looked at together,
+    as a device is waited for each time.
+
+    Raises:
+        DataError: the runs are counted for other rows, or are more or fewer.
+    """
+    if heard.counts is None:
+        return room_N.tolist(), None
+    if len(heard.counts) != len(room_N):
+        raise DataError(
+            f"the runs of audio tokens are counted for {len(heard.counts)} rows, and there are {len(room_N)}; "
+            "give audio_runs one number for each row."
+        )
+    room, counts = torch.stack([room_N, heard.counts.to(room_N)]).tolist()
+    if sum(counts) != num_runs:
+        raise DataError(
+            f"the rows hear {sum(counts)} runs of audio tokens and the sound has {num_runs}; "
+            "render and prepare with one Preparer."
+        )
+    return room, counts
+
+
+def check_room(room: Sequence[int], lengths: Sequence[int], counts: Sequence[int] | None) -> None:
+    """See that each row has room for its own sound, so that none is heard in another row.
+
+    Args:
+        room: audio ids of each row.
+        lengths: tokens of each run, in order.
+        counts: how many runs each row hears; if None, a row hears as many as it takes to fill it.
+
+    Raises:
+        DataError: a row has more or less room than that.
+    """
+    at = 0
+    for row, places in enumerate(room):
+        end, found = at, 0
+        while end < len(lengths) and (found < places if counts is None else end - at < counts[row]):
+            found += lengths[end]
+            end += 1
+        if found != places:
+            raise DataError(
+                f"row {row} has room for {places} audio tokens and its sound gives {found}; "
+                "render and prepare with one Preparer."
+            )
+        at = end
+    if at < len(lengths):
+        raise DataError(
+            f"the rows have room for {sum(room)} audio tokens and the sound gives {sum(lengths)}; "
+            "render and prepare with one Preparer."
+        )
+
+
+def check_silent(is_audio_NL: Tensor, cache: Any) -> None:
+    """See that nothing in a prompt stands for sound that did not come. A model may say an audio id of its own accord,
+    or go on after sound that ``cache`` knows.
+
+    Raises:
+        DataError: an audio id, and no cache of the tokens before.
+    """
+    if (cache is None or cache.get_seq_length() == 0) and bool(is_audio_NL.any()):
+        row = int(is_audio_NL.any(1).nonzero()[0])
+        raise DataError(f"row {row} holds audio ids and no sound came with it; give input_features.")
 
 
 class Memory(Protocol):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from ossicle.encoders.base import Options
-from ossicle.models.integrations.base import Heard, Integration, integrations
+from ossicle.models.integrations.base import Heard, Integration, by_row, check_silent, integrations
 from ossicle.support.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -200,10 +200,7 @@ class CrossAttention(Integration):
             memory = remember(names_NL, heard, self._named_before(model, names_NL, cache))
         joined: dict[str, Any] = {"inputs_embeds": model.get_input_embeddings()(input_ids)}
         if memory is None:
-            # A model may say an audio id of its own accord; in a prompt, it stands for sound.
-            is_prompt = cache is None or cache.get_seq_length() == 0
-            if is_prompt and bool(names_NL.any()):
-                raise DataError("a row names recordings and no sound came with it; give input_features.")
+            check_silent(names_NL, cache)
             return joined
         begun_NL = memory.begun_N[:, None] + names_NL.cumsum(1)
         of_N1M = memory.recording_NM[:, None]
@@ -264,14 +261,22 @@ def remember(names_NL: Tensor, heard: Heard, named_N: Tensor | None = None) -> M
         named_N: how many recordings each row named before these tokens; none by default.
 
     Raises:
-        DataError: there are more or fewer recordings than are named.
+        DataError: a row names more or fewer recordings than it hears, or all rows together do.
     """
     runs = heard.runs()
     recordings = list(range(len(runs))) if heard.recordings is None else heard.recordings.tolist()
     if named_N is None:
         named_N = torch.zeros(len(names_NL), dtype=torch.long, device=names_NL.device)
-    counts_N = (named_N + names_NL.sum(1)).tolist()
-    row_of = [row for row, count in enumerate(counts_N) for _ in range(count)]
+    names, counts = by_row(named_N + names_NL.sum(1), heard, len(runs))
+    row_of = [row for row, count in enumerate(names) for _ in range(count)]
+    at = 0
+    for row, count in enumerate(counts or ()):
+        if (found := len(set(recordings[at : at + count]))) != names[row]:
+            raise DataError(
+                f"row {row} names {names[row]} recordings and its sound is of {found}; "
+                "render and prepare with one Preparer."
+            )
+        at += count
     if len(row_of) != len(set(recordings)):
         raise DataError(
             f"the rows name {len(row_of)} recordings and the sound is of {len(set(recordings))}; "

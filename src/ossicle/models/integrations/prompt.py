@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ossicle.models.integrations.base import Heard, Integration, integrations
+from ossicle.models.integrations.base import (
+    Heard,
+    Integration,
+    by_row,
+    check_room,
+    check_silent,
+    integrations,
+)
 
 if TYPE_CHECKING:
     from ossicle.models.lalm import OssicleModel
@@ -22,4 +29,15 @@ class Prompt(Integration):
 
     def join(self, model: "OssicleModel", input_ids: Tensor, heard: Heard | None, cache: Any) -> dict[str, Any]:
         """Embeddings of words and sound."""
-        return {"inputs_embeds": model.embed(input_ids, None if heard is None else torch.cat(heard.runs()))}
+        if heard is None:
+            check_silent(input_ids == model.config.audio_token_id, cache)
+            return {"inputs_embeds": model.embed(input_ids)}
+        return {"inputs_embeds": model.embed(input_ids, torch.cat(self.fitting(model, input_ids, heard)))}
+
+    @staticmethod
+    def fitting(model: "OssicleModel", input_ids: Tensor, heard: Heard) -> list[Tensor]:
+        """The runs of audio tokens [K, D], for which each row has room. Raises DataError if one has not."""
+        runs = heard.runs()
+        room, counts = by_row((input_ids == model.config.audio_token_id).sum(1), heard, len(runs))
+        check_room(room, [len(run_KD) for run_KD in runs], counts)
+        return runs

@@ -92,12 +92,9 @@ class TaskAware(Prompt):
     def join(self, model: "OssicleModel", input_ids: Tensor, heard: Heard | None, cache: Any) -> dict[str, Any]:
         """Embeddings of words and of what the experts make of the sound."""
         if heard is None:
-            return {"inputs_embeds": model.embed(input_ids)}
-        audio_KD = torch.cat(heard.runs())
-        asked_KD = self.asked(model, input_ids)
-        if len(asked_KD) == len(audio_KD):  # else embed says what is wrong
-            audio_KD = self.mixed(audio_KD, asked_KD)
-        return {"inputs_embeds": model.embed(input_ids, audio_KD)}
+            return super().join(model, input_ids, heard, cache)
+        audio_KD = torch.cat(self.fitting(model, input_ids, heard))
+        return {"inputs_embeds": model.embed(input_ids, self.mixed(audio_KD, self.asked(model, input_ids)))}
 
     def asked(self, model: "OssicleModel", input_ids: Tensor) -> Tensor:
         """The mean embedding [K, D] of the words of each audio token's turn; zeros where there are none."""
