@@ -20,6 +20,7 @@ def test_every_component_is_told_with_its_rate_and_width(capsys):
     assert [one["type"] for one in found["projectors"]] == projectors.names()
     rows = {one["type"]: one for one in found["encoders"]}
     assert (rows["whisper"]["frames_per_s"], rows["qwen2_audio"]["frames_per_s"]) == (50, 25)
+    assert rows["voxtral"]["frames_per_s"] == 50  # 1500 frames, of the 30 s to which every window is filled
     assert rows["melnet"]["licence"] is None and rows["wavlm"]["licence"]
     assert all(one["about"].endswith(".") for one in (*found["encoders"], *found["projectors"]))
     assert main(["show", "components"]) == 0

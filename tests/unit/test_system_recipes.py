@@ -8,8 +8,9 @@ import torch
 
 from ossicle.cli import main
 from ossicle.models import load
-from ossicle.support.errors import RegistryError
+from ossicle.support.errors import SpecError
 from ossicle.training import load_recipe, tiny_form, train
+from ossicle.training.tiny_form import check_options
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "systems"
 SYSTEMS = sorted(FOLDER.glob("*.yaml"))
@@ -53,7 +54,55 @@ def test_the_smallest_form_trains_from_the_command_line_and_answers(tmp_path, ca
     assert main(["show", "tiny", "--tiny"]) == 2
 
 
-def test_what_the_smallest_form_cannot_make_is_named():
-    recipe = load_recipe(FOLDER / "ltu.yaml", ["model.encoder={type: astt}"])
-    with pytest.raises(RegistryError, match="Did you mean 'ast'"):
-        tiny_form(recipe)
+@pytest.mark.parametrize("path", SYSTEMS, ids=lambda path: path.stem)
+def test_the_full_form_has_only_options_that_exist(path):
+    check_options(load_recipe(path))
+
+
+@pytest.mark.parametrize(
+    ("system", "override", "words"),
+    [
+        ("ltu", "model.encoder={type: astt}", r"model\.encoder: there is no encoder 'astt'\. Did you mean 'ast'"),
+        ("ltu", "model.enkoder={type: ast}", "unknown key 'enkoder'; did you mean 'encoder'"),
+        (
+            "qwen_audio",
+            "model.projector.strid=3",
+            r"model\.projector \(pool\): strid: unknown key 'strid'; did you mean",
+        ),
+        ("qwen_audio", "model.projector.stride=many", 'expected a whole number, not "many"'),
+        ("qwen_audio", "model.encoder.mod=trim", "unknown key 'mod'; did you mean 'mode'"),
+        ("salmonn", "model.encoder.encoders.1.band=mean", r"model\.encoder\.encoders\.1 \(beats\): band: unknown key"),
+        ("gama", "model.encoder.encoder.mod=trim", r"model\.encoder\.encoder \(ast\): mod: unknown key"),
+        ("audio_flamingo_2", "model.integration.evry=2", "unknown key 'evry'; did you mean 'every'"),
+        (
+            "qwen_audio",
+            "stages.chat.data.dialogues.pth=x",
+            r"stages\.chat\.data\.dialogues \(conversations\): pth: unkn",
+        ),
+        ("audiopalm", "stages.tasks.objective.sounds=1", r"stages\.tasks\.objective \(next_token\): sounds: unknown"),
+        (
+            "qwen_audio",
+            "evaluate.x.data={type: conversations, pat: x}",
+            r"evaluate\.x\.data \(conversations\): pat: unk",
+        ),
+    ],
+)
+def test_what_the_full_form_does_not_know_is_refused_before_it_becomes_small(system, override, words):
+    with pytest.raises(SpecError, match=words):
+        tiny_form(load_recipe(FOLDER / f"{system}.yaml", [override]))
+
+
+def test_the_smallest_form_of_what_does_not_go_together_is_refused(capsys):
+    recipe = str(FOLDER / "qwen_audio.yaml")
+    assert main(["train", recipe, "--tiny", "model.projector.strid=3", "--out", "none"]) == 2
+    assert "did you mean 'stride'?" in capsys.readouterr().err
+    assert main(["show", recipe, "--tiny", "model.integration=codes"]) == 2
+    shown = capsys.readouterr()
+    assert "codes needs an encoder that gives codes, and whisper gives frames" in shown.err
+    assert not shown.out
+
+
+def test_a_sweep_is_shown_by_its_own_command(capsys):
+    for study in sorted((FOLDER.parent / "studies").glob("*.yaml")):
+        assert main(["show", str(study), "--tiny"]) == 2
+        assert f"ossicle sweep {study} --tiny --out FOLDER" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 
 from ossicle.commands.answering import hush_libraries
 from ossicle.registry import Registry
-from ossicle.support.checks import Checks, outcome
+from ossicle.support.checks import Checks, outcomes
 from ossicle.support.errors import RegistryError, SpecError, nearest
 
 
@@ -28,7 +28,7 @@ def check(kind: str, name: str, *, as_json: bool) -> bool:
     hush_libraries()
     registry, base, checks = _kind(kind)
     cls = _component(registry, base, name)
-    found = {one.promise: outcome(one, cls) for one in checks}
+    found = outcomes(checks, cls)
     if as_json:
         print(json.dumps({"component": name, "checks": [{"promise": p, "wrong": w} for p, w in found.items()]}))
     else:

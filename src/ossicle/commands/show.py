@@ -3,15 +3,23 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ossicle.support.errors import SpecError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ossicle.models.parts import Parts
     from ossicle.training import Recipe
 
-_PROBE_S = 10.0
+
+class _Joined(NamedTuple):
+    """The parts as an integration finds them in a model, where it says whether they suit it."""
+
+    audio_tower: "nn.Module"
+    multi_modal_projector: "nn.Module"
+    language_model: "nn.Module"
 
 
 def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = False, plot: Path | None = None) -> None:
@@ -37,6 +45,7 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = Fals
         from ossicle.training import load_recipe, tiny_form
         from ossicle.training.run import resolve
 
+        _refuse_sweep(what)
         recipe = load_recipe(what, overrides)
         recipe = resolve(tiny_form(recipe) if tiny else recipe)
         if tokens:
@@ -63,10 +72,22 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = Fals
         _show_model(what)
 
 
+def _refuse_sweep(file: str) -> None:
+    """Raise SpecError for a file that holds several versions of a recipe."""
+    from ossicle.spec import read_yaml
+
+    if {"recipe", "cases"} <= read_yaml(file).keys():
+        raise SpecError(
+            f"{file}: is a sweep, which trains its recipe in several versions; try whether they fit together with "
+            f"ossicle sweep {file} --tiny --out FOLDER."
+        )
+
+
 def _show_recipe(recipe: "Recipe") -> None:
     from ossicle.models.parts import parts_of_base, parts_of_spec
 
     parts = parts_of_spec(recipe.model)
+    parts.integration.install(_Joined(parts.encoder, parts.projector, parts.language_model.base_model))
     print(f"{recipe.name}: a recipe of {len(recipe.stages)} stage(s), seed {recipe.seed}\n")
     if "base" in recipe.model:
         anew = " with another projector" if "projector" in recipe.model else ""
@@ -156,9 +177,9 @@ def _print_parts(parts: "Parts", spec: Mapping[str, Any]) -> None:
         print(f"{name:<16}{one.get('type', one.get('id')):<16}{count:>14,}  {_plain(options)}".rstrip())
     print(f"{'in all':<32}{sum(counts.values()):>14,}  parameters\n")
     encoder, projector = parts.encoder, parts.projector
-    frames = encoder.num_frames(round(_PROBE_S * encoder.sample_rate))
-    heard = [f"{encoder.sample_rate:,} Hz", f"up to {encoder.window_samples / encoder.sample_rate:g} s at once"]
-    heard += [f"{frames / _PROBE_S:g} frames/s", f"{projector.num_tokens([frames]) / _PROBE_S:g} audio tokens/s"]
+    frames, window_s = encoder.num_frames(encoder.window_samples), encoder.window_samples / encoder.sample_rate
+    heard = [f"{encoder.sample_rate:,} Hz", f"up to {window_s:g} s at once"]
+    heard += [f"{frames / window_s:.4g} frames/s", f"{projector.num_tokens([frames]) / window_s:.4g} audio tokens/s"]
     if spec.get("clock"):
         heard.append("each with its place in time")
     print(f"hears {', '.join(heard)}")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ossicle.encoders.base import Encoder, Frames
-from ossicle.support.checks import Checks, expect
+from ossicle.support.checks import Checks, expect, expect_frozen_stay, expect_gradients, expect_instance
 
 CHECKS = Checks()
 LENGTHS = (
@@ -32,6 +32,10 @@ LENGTHS = (
     23457,
 )
 UNEQUAL = (9000, 16000, 401, 23457)
+ENDINGS = (8000, 8100, 8319)
+"""Lengths with a remainder of 0, 100 and 159 samples beside whole steps of 160."""
+LAST = 40
+"""Samples at the end that must be heard: fewer may lie where an analysis window is almost zero."""
 
 
 def tiny(cls: type[Encoder]) -> Encoder:
@@ -54,11 +58,30 @@ def encode(encoder: Encoder, *windows: np.ndarray) -> Frames:
         return encoder(torch.nn.utils.rnn.pad_sequence(features, batch_first=True), lengths)
 
 
+def ends_otherwise(samples_CT: np.ndarray, number: int) -> np.ndarray:
+    """The same sound but for its last samples, which are louder and in the opposite order: some encoders hear nothing
+    but levels."""
+    rest_CT, last_CT = samples_CT[:, :-number], samples_CT[:, -number:]
+    return np.concatenate([rest_CT, 3 * last_CT[:, ::-1]], axis=1)
+
+
+def apart(first: Frames, second: Frames) -> torch.Tensor:
+    """By how much the frames [F] of two single windows of one length differ, as a share of the largest value."""
+    gap_FD = (first.x_BFD[0] - second.x_BFD[0]).abs()
+    return gap_FD.amax(-1) / first.x_BFD.abs().max().clamp(min=1e-6)
+
+
+@CHECKS.promise("tiny() gives a small instance", comes_first=True)
+def _tiny(cls: type[Encoder]) -> None:
+    expect_instance(cls.tiny(), cls)
+
+
 @CHECKS.promise("frames are counted exactly before they exist")
 def _counts(cls: type[Encoder]) -> None:
     encoder = tiny(cls)
     for num_samples in LENGTHS:
         expected = encoder.num_frames(num_samples)
+        expect(expected > 0, f"num_frames({num_samples}) says {expected}; a sound needs one frame at least.")
         frames = encode(encoder, window(encoder, num_samples))
         expect(
             frames.lengths_B.tolist() == [expected],
@@ -69,6 +92,59 @@ def _counts(cls: type[Encoder]) -> None:
             f"{num_samples} samples: forward gives {tuple(frames.x_BFD.shape)}, not (1, {expected}, {encoder.dim}).",
         )
         expect(bool(frames.x_BFD.isfinite().all()), f"{num_samples} samples: frames are not finite.")
+
+
+@CHECKS.promise("the counts hold for whole windows and for recordings of several")
+def _counts_of_windows(cls: type[Encoder]) -> None:
+    encoder = tiny(cls)
+    longest = encoder.window_samples
+    spans = encoder.windows(longest + longest // 3 + 1)
+    lengths = sorted({longest, longest - 1, round(0.6 * longest), *(span.num_samples for span in spans)})
+    frames = encode(encoder, *(window(encoder, num_samples) for num_samples in lengths))
+    for num_samples, found in zip(lengths, frames.lengths_B.tolist(), strict=True):
+        expected = encoder.num_frames(num_samples)
+        expect(
+            found == expected > 0,
+            f"num_frames({num_samples}) says {expected}, and forward's lengths_B {found}; window_samples is {longest}.",
+        )
+    expected = max(map(encoder.num_frames, lengths))
+    expect(
+        frames.x_BFD.shape[1] == expected,
+        f"windows of up to {longest} samples: forward gives {frames.x_BFD.shape[1]} frames, not {expected}.",
+    )
+
+
+@CHECKS.promise("the last samples are heard")
+def _last_samples(cls: type[Encoder]) -> None:
+    encoder = tiny(cls)
+    frame = encoder.window_samples / encoder.num_frames(encoder.window_samples)
+    expect(
+        encoder.unheard_samples < frame,
+        f"unheard_samples is {encoder.unheard_samples}, which is no less than a frame of {frame:g} samples.",
+    )
+    number = encoder.unheard_samples + LAST
+    for num_samples in ENDINGS:
+        samples = window(encoder, num_samples)
+        gap_F = apart(encode(encoder, samples), encode(encoder, ends_otherwise(samples, number)))
+        expect(
+            bool((gap_F > 1e-5).any()),
+            f"{num_samples} samples: the frames are the same whatever the last {number} are; hear the end of a window, "
+            "filled with silence where a frame needs more. (Where upstream leaves some out, unheard_samples says how "
+            "many.)",
+        )
+
+
+@CHECKS.promise("every frame depends on what is heard")
+def _every_frame(cls: type[Encoder]) -> None:
+    encoder = tiny(cls)
+    for num_samples in ENDINGS:
+        gap_F = apart(encode(encoder, window(encoder, num_samples)), encode(encoder, window(encoder, num_samples, 1)))
+        same = (gap_F <= 1e-6).nonzero()[:, 0].tolist()
+        expect(
+            not same,
+            f"{num_samples} samples: of {len(gap_F)} frames, those at {', '.join(map(str, same))} are the same for "
+            "another sound; count fewer, or let them hear.",
+        )
 
 
 @CHECKS.promise("a batch gives what each window gives alone")
@@ -107,9 +183,14 @@ def _windows(cls: type[Encoder]) -> None:
 def _gradients(cls: type[Encoder]) -> None:
     encoder = tiny(cls)
     features = encoder.prepare(window(encoder, 16000))
-    encoder(features[None], torch.tensor([len(features)])).x_BFD.square().sum().backward()
-    without = [name for name, p in encoder.named_parameters() if p.requires_grad and p.grad is None]
-    expect(not without, f"no gradient reaches {', '.join(without)}; use it, drop it or set requires_grad to False.")
+    expect_gradients(encoder, lambda: encoder(features[None], torch.tensor([len(features)])).x_BFD)
+
+
+@CHECKS.promise("no frozen parameter gets a gradient")
+def _frozen(cls: type[Encoder]) -> None:
+    encoder = tiny(cls)
+    features = encoder.prepare(window(encoder, 16000))
+    expect_frozen_stay(encoder, lambda: encoder(features[None], torch.tensor([len(features)])).x_BFD)
 
 
 @CHECKS.promise("its options rebuild it")

@@ -3,6 +3,7 @@
 B windows · T samples · F frames (20 ms) · C channels · D width
 """
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -50,6 +51,7 @@ class Waveform(Upstream):
         super().__init__(options)
         self.model = self.model_class(self.config)
         self.dim = self.config.hidden_size
+        self.unheard_samples = math.prod(self.config.conv_stride) - 1
         self.window_samples = round(options.window_s * self.sample_rate)
         self.normalize = options.normalize if options.normalize is not None else True
 

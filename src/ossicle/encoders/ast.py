@@ -38,6 +38,7 @@ class AST(Extracted):
     config_class, model_class, extractor_class = ASTConfig, ASTModel, ASTFeatureExtractor
     licence = "BSD-3-Clause"
     sample_rate = 16_000
+    unheard_samples = HOP - 1
 
     def __init__(self, options: ASTOptions) -> None:
         super().__init__(options)

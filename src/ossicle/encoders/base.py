@@ -57,6 +57,9 @@ class Encoder(nn.Module, abc.ABC):
     """Sizes of the codebooks whose ids are its frames [B, F, 1]: every moment gives one frame for each codebook, in
     order, with ids that count through all of them; ``dim`` is their sum, the width of such an id as one-hot. Empty
     where frames are numbers."""
+    unheard_samples: int = 0
+    """Most samples at the end of a window that no frame hears, as upstream leaves out what fills no frame; fewer than
+    one frame's."""
     licence: ClassVar[str | None] = None
     """Of the weights that its authors publish; None where there are none."""
 

@@ -54,6 +54,7 @@ class Concat(Encoder):
         self.channels, self.spectral = first.channels, self.share and first.spectral
         self.dropout: tuple[float, ...] = (0.0,) * len(made)
         self.window_samples = min(e.window_samples * self.sample_rate // e.sample_rate for e in made)
+        self.unheard_samples = min(e.unheard_samples * self.sample_rate // e.sample_rate for e in made)
         self.dim = sum(self.dims)
 
     @property

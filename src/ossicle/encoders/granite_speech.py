@@ -36,6 +36,7 @@ class GraniteSpeech(Upstream):
     licence = "Apache-2.0"
     whole, tower, part = "granite_speech", "encoder", "encoder_config"
     sample_rate = 16_000
+    unheard_samples = 2 * HOP - WINDOW // 2 - 1
 
     def __init__(self, options: CutOptions) -> None:
         super().__init__(options)

@@ -39,6 +39,7 @@ class Layers(Encoder):
         self.encoder = inner(options.encoder, "encoder (layers).encoder")
         self.sample_rate, self.channels = self.encoder.sample_rate, self.encoder.channels
         self.window_samples, self.spectral = self.encoder.window_samples, self.encoder.spectral
+        self.unheard_samples = self.encoder.unheard_samples
         self.numbers = self._numbers(options.levels)
         if options.join == "sum":
             self.weights = nn.Parameter(torch.zeros(len(self.numbers)))

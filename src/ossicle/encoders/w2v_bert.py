@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel
 
-from ossicle.encoders._fbank import fbank, num_fbank_frames
+from ossicle.encoders._fbank import HOP, fbank, num_fbank_frames
 from ossicle.encoders._upstream import CutOptions, Upstream
 from ossicle.encoders.base import Frames, encoders
 
@@ -36,6 +36,7 @@ class W2vBert(Upstream):
         "layerdrop": 0.0,
     }
     sample_rate = 16_000
+    unheard_samples = STACK * HOP - 1
 
     def __init__(self, options: CutOptions) -> None:
         super().__init__(options)

@@ -4,7 +4,7 @@ import torch
 
 from ossicle.encoders.base import Frames
 from ossicle.projectors.base import Projector
-from ossicle.support.checks import Checks, expect
+from ossicle.support.checks import Checks, expect, expect_frozen_stay, expect_gradients, expect_instance
 
 CHECKS = Checks()
 DIM_IN, DIM_OUT = 32, 24
@@ -25,12 +25,18 @@ def frames(cls: type[Projector], *lengths: int) -> Frames:
     return Frames(torch.randn(*size, DIM_IN, generator=generator), torch.tensor(lengths))
 
 
+@CHECKS.promise("tiny() gives a small instance", comes_first=True)
+def _tiny(cls: type[Projector]) -> None:
+    expect_instance(cls.tiny(DIM_IN, DIM_OUT), cls)
+
+
 @CHECKS.promise("tokens are counted exactly before they exist")
 def _counts(cls: type[Projector]) -> None:
     projector = tiny(cls)
-    for num_frames in range(1, 25):
+    for num_frames in (*range(1, 25), 1499, 1500):
         tokens = projector(frames(cls, num_frames))
         expected = projector.num_tokens([num_frames])
+        expect(expected > 0, f"num_tokens([{num_frames}]) says {expected}; what is heard needs one token at least.")
         expect(
             tokens.lengths_B.tolist() == [expected],
             f"num_tokens([{num_frames}]) says {expected}, and forward's lengths_B {tokens.lengths_B.tolist()}.",
@@ -63,9 +69,13 @@ def _padding(cls: type[Projector]) -> None:
 @CHECKS.promise("gradients reach every parameter")
 def _gradients(cls: type[Projector]) -> None:
     projector = tiny(cls)
-    projector(frames(cls, 9)).x_BFD.square().sum().backward()
-    without = [name for name, p in projector.named_parameters() if p.requires_grad and p.grad is None]
-    expect(not without, f"no gradient reaches {', '.join(without)}; use it, drop it or set requires_grad to False.")
+    expect_gradients(projector, lambda: projector(frames(cls, 9)).x_BFD)
+
+
+@CHECKS.promise("no frozen parameter gets a gradient")
+def _frozen(cls: type[Projector]) -> None:
+    projector = tiny(cls)
+    expect_frozen_stay(projector, lambda: projector(frames(cls, 9)).x_BFD)
 
 
 @CHECKS.promise("it runs in bfloat16")

@@ -6,9 +6,12 @@ It says whether a recipe fits together before gigabytes are downloaded; what it 
 from collections.abc import Mapping
 from typing import Any
 
+from ossicle.data.source import sources
 from ossicle.encoders import encoders
+from ossicle.models import ModelSpec
 from ossicle.models.integrations import integrations, spec_of
 from ossicle.projectors import projectors
+from ossicle.spec import build_options, validate
 from ossicle.training.objectives import objectives
 from ossicle.training.recipe import Recipe, Stage, load_recipe
 
@@ -41,12 +44,47 @@ def tiny_form(recipe: Recipe) -> Recipe:
     its optimiser. A recipe that goes on from a trained model (``base``) keeps that.
 
     Raises:
-        RegistryError: an unknown component; the nearest is named.
+        SpecError: see :func:`check_options`.
     """
+    check_options(recipe)
     model = recipe.model if "base" in recipe.model else _model(recipe.model)
     measured = {name: {"data": dict(DATA), "rows": 2} for name in recipe.evaluate}
     stages = [_stage(stage) for stage in recipe.stages]
     return load_recipe({**recipe.to_mapping(), "model": model, "stages": stages, "evaluate": measured})
+
+
+def check_options(recipe: Recipe) -> None:
+    """See that every part, stage and source has only options that it knows; nothing is downloaded or opened.
+
+    Raises:
+        SpecError: an unknown component or option, of which the nearest is named, or a value that it cannot take.
+    """
+    model = recipe.model
+    if "base" not in model:
+        validate(ModelSpec, model, "model")
+        _check_encoder(model["encoder"], "model.encoder")
+        build_options(integrations, spec_of(model.get("integration", "prompt")), "model.integration")
+    if "projector" in model:
+        build_options(projectors, model["projector"], "model.projector")
+    for stage in recipe.stages:
+        where = f"stages.{stage.name}"
+        for name, source in stage.data.items():
+            given = {key: value for key, value in source.items() if key != "weight"}
+            build_options(sources, given, f"{where}.data.{name}")
+        for _, objective in stage.objectives():
+            build_options(objectives, objective, f"{where}.objective")
+    for name, held_out in recipe.evaluate.items():
+        build_options(sources, held_out.data, f"evaluate.{name}.data")
+
+
+def _check_encoder(spec: Mapping[str, Any], where: str) -> None:
+    """With those inside it."""
+    _, options = build_options(encoders, spec, where)
+    if spec["type"] == "concat":
+        for number, one in enumerate(options.encoders):
+            _check_encoder(one, f"{where}.encoders.{number}")
+    if spec["type"] == "layers":
+        _check_encoder(options.encoder, f"{where}.encoder")
 
 
 def _model(model: Mapping[str, Any]) -> dict[str, Any]:
