@@ -8,7 +8,8 @@ AdamW, on recordings of 2 to 15 s (as sound and speech sets are) with questions 
 Transformers' way: its own processor (which pads every recording to 30 s) and model, rows padded to the longest of their
 batch of 8. Ours: the same weights through ``{base: FOLDER}``, batches of as many seconds. Useful tokens are those of
 rows, sound and words, without padding; both read files, make features and train in one process. Figures are medians
-over paired runs, with the ratio of each pair's lowest and highest. Time is the clock's. Nothing is downloaded.
+over paired runs, with the ratio of each pair's lowest and highest. Time is the clock's. Beside ours stands the model's
+arithmetic per second, and its share of what the device could do, where that is known (MFU). Nothing is downloaded.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from generate import ANSWER, QUESTIONS, RATE, SIZES, make_model, recording, writ
 from ossicle.chat import Conversation
 from ossicle.data import make_source
 from ossicle.training import train
+from ossicle.training.flops import describe_flops
 
 ROWS_PER_BATCH = 8
 LEAST = 2.5
@@ -42,6 +44,9 @@ class Speed(NamedTuple):
 
     tokens: float
     seconds: float
+    flops: float = 0.0
+    """The model's operations a second, where they were counted."""
+    mfu: float | None = None
 
     @property
     def rate(self) -> float:
@@ -134,7 +139,7 @@ def ours(model: Path, rows: Path, out: Path, recordings: int, questions: int) ->
     }
     train(recipe, out, workers=0, quiet=True)
     line = json.loads((out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
-    return Speed(line["tokens"] * steps, line["wall_s"])
+    return Speed(line["tokens"] * steps, line["wall_s"], line["flops"], line.get("mfu"))
 
 
 def main() -> int:
@@ -159,11 +164,14 @@ def main() -> int:
                 other = theirs(folder / "model", rows, out.with_name(f"{out.name}_theirs"))
                 pairs.append((other, ours(folder / "model", rows, out, given.recordings, questions)))
             ratios = [own.rate / other.rate for other, own in pairs]
+            mfu = [own.mfu for _, own in pairs if own.mfu is not None]
             found.append(
                 {
                     "questions_per_recording": questions,
                     "trainer_tokens_per_s": round(statistics.median(other.rate for other, _ in pairs), 1),
                     "ossicle_tokens_per_s": round(statistics.median(own.rate for _, own in pairs), 1),
+                    "ossicle_flops": statistics.median(own.flops for _, own in pairs),
+                    "ossicle_mfu": statistics.median(mfu) if mfu else None,
                     "times": round(statistics.median(ratios), 2),
                     "from": round(min(ratios), 2),
                     "to": round(max(ratios), 2),
@@ -175,10 +183,12 @@ def main() -> int:
         print(f"Qwen2-Audio of {millions:.0f} M weights ({given.size}), all trained; {given.runs} paired runs")
         for one in found:
             verdict = "✔" if one["times"] >= LEAST else "✘"
+            share = f", MFU {one['ossicle_mfu']:.0%}" if one["ossicle_mfu"] else ""
             print(
                 f"  {one['questions_per_recording']} question(s) each: Trainer {one['trainer_tokens_per_s']:.0f}, "
                 f"ossicle {one['ossicle_tokens_per_s']:.0f} useful tokens/s: {one['times']:.2f} × "
-                f"[{one['from']:.2f}, {one['to']:.2f}]   asked: {LEAST:g} {verdict}"
+                f"[{one['from']:.2f}, {one['to']:.2f}]   asked: {LEAST:g} {verdict}\n"
+                f"    ossicle's arithmetic: {describe_flops(one['ossicle_flops'])}{share}"
             )
     return int(any(one["times"] < LEAST for one in found))
 

@@ -78,12 +78,7 @@ def members(module: str) -> Iterator[str]:
     """What a module offers: the names in ``__all__``, or all that have no underscore."""
     tree = parse(module)
     own = definitions(tree)
-    origin = {
-        alias.asname or alias.name: (node.module or "", alias.name)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    origin = origins(tree)
     for name in exported(tree) or [name for name in own if not name.startswith("_")]:
         if name in own:
             yield described(own[name])
@@ -92,6 +87,16 @@ def members(module: str) -> Iterator[str]:
             found = definitions(parse(home)).get(original)
             if found is not None and not shown_elsewhere(module, home):
                 yield described(found)
+
+
+def origins(tree: ast.Module) -> dict[str, tuple[str, str]]:
+    """The module and the name there of each imported name."""
+    return {
+        alias.asname or alias.name: (node.module or "", alias.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 def shown_elsewhere(module: str, home: str) -> bool:
@@ -153,6 +158,19 @@ def fields(node: ast.ClassDef) -> Iterator[str]:
         yield text
 
 
+def inherited(node: ast.ClassDef, tree: ast.Module) -> dict[str, str]:
+    """The fields of a class of ``tree`` by name, those of its bases first."""
+    found: dict[str, str] = {}
+    for base in map(ast.unparse, node.bases):
+        home, name = tree, base
+        if base in (imported := origins(tree)) and imported[base][0].startswith("ossicle"):
+            home, name = parse(imported[base][0]), imported[base][1]
+        of = definitions(home).get(name)
+        if isinstance(of, ast.ClassDef):
+            found |= inherited(of, home)
+    return found | {text.partition(":")[0]: text for text in fields(node)}
+
+
 def components(package: str) -> Iterator[str]:
     """Every registered class of a package, with its options."""
     folder = SRC / Path(*package.split("."))
@@ -164,7 +182,11 @@ def components(package: str) -> Iterator[str]:
         for node in classes.values():
             if any(f".register('{file.stem}')" in ast.unparse(decorator) for decorator in node.decorator_list):
                 options = definitions(node).get("Options") or classes.get(options_name(node))
-                lines = [f"- {line}" for line in fields(options)] if isinstance(options, ast.ClassDef) else []
+                lines = (
+                    [f"- {line}" for line in inherited(options, tree).values()]
+                    if isinstance(options, ast.ClassDef)
+                    else []
+                )
                 yield "\n\n".join([f"### `{file.stem}`", docstring(tree), docstring(node), *lines])
 
 

@@ -87,6 +87,41 @@ def test_what_only_some_batches_of_a_step_tell_is_the_mean_over_those(tones):
     assert run.step(Batch.pack(rows[:2]), Batch.pack(rows[2:3]))["rare"] == 3.0
 
 
+def test_what_objectives_tell_is_weighed_by_what_each_batch_teaches_them(tones):
+    """One objective is a mean over 4 and 2 of a step, the other over 16 and 4."""
+
+    class Counted(nn.Module):
+        def __init__(self, name, count):
+            super().__init__()
+            self.name, self.share = name, count
+
+        def forward(self, seen):
+            loss = seen.hidden_ND.sum() * 0.0 + self.share(seen.batch)
+            return {"loss": loss, self.name: loss.detach()}
+
+    bundle, run = run_of(PLAIN)
+    both = Counted("rows", lambda batch: len(batch.rows)), Counted("squares", lambda batch: len(batch.rows) ** 2)
+    run.objective = Objectives([(1.0, both[0]), (0.5, both[1])], bundle.pad_id)
+    rows = [bundle.preparer()(chat) for chat in chats_of(tones, "next_token")]
+    told = run.step(Batch.pack(rows[:4]), Batch.pack(rows[4:]))
+    assert told["rows"] == pytest.approx((4 * 4 + 2 * 2) / 6)
+    assert told["squares"] == pytest.approx((16 * 16 + 4 * 4) / 20)
+    assert told["loss"] == pytest.approx(told["rows"] + 0.5 * told["squares"])
+    alone = run.step(Batch.pack(rows[:4]))
+    assert (alone["rows"], alone["squares"], alone["loss"]) == (4.0, 16.0, 12.0)
+    uncounted = run.step(Batch.pack(rows[:4]), Batch.pack(rows[4:]), counted=[True, False])
+    assert (uncounted["rows"], uncounted["squares"]) == (4.0, 16.0)
+
+
+def test_words_alone_teach_a_projector_nothing_and_stop_nothing(tones):
+    bundle, run = run_of(PLAIN, train={"projector": "full"})
+    words = bundle.preparer()(Conversation.of(user("What?"), assistant("low")))
+    before = [parameter.clone() for parameter in bundle.model.parameters()]
+    told = run.step(Batch.pack([words]))
+    assert told["loss"] > 0 and told["grad_norm"] == 0.0
+    assert all(torch.equal(one, now) for one, now in zip(before, bundle.model.parameters(), strict=True))
+
+
 def plan(tones, **stage):
     given = recipe(tones, renew=[], steps=5, **stage)
     return {**given, "stages": [given["stages"][1]]}

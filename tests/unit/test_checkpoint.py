@@ -3,16 +3,20 @@
 import errno
 import json
 import resource
+import threading
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from tiny_run import losses, make_tones, recipe, stop_once
 from torch import nn
 
 from ossicle.support.errors import DataError, ModelError
-from ossicle.training import checkpoint
+from ossicle.training import TrainingStoppedError, checkpoint, train
 from ossicle.training.checkpoint import (
+    Saver,
     State,
     latest_checkpoint,
     load_checkpoint,
@@ -23,6 +27,7 @@ from ossicle.training.checkpoint import (
     tensors_of,
 )
 from ossicle.training.journal import Journal
+from ossicle.training.loop import StageRun
 
 
 def tied() -> nn.Module:
@@ -158,3 +163,134 @@ def test_the_journal_forgets_what_no_checkpoint_knows(tmp_path):
     assert json.loads(line)["loss"] == 1.5
     with pytest.raises(DataError, match="is shorter than"):
         Journal(tmp_path / "metrics.jsonl", length + 1)
+
+
+def saver_in(folder: Path, log: list[str] | None = None) -> Saver:
+    return Saver(folder, {"note": "x"}, lambda: None if log is None else log.append("sync"))
+
+
+class Gate:
+    """Holds back a file that is to be written until it is opened."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, log: list[str] | None = None) -> None:
+        self.log = [] if log is None else log
+        self.reached, self.opened = threading.Event(), threading.Event()
+        self._write = checkpoint.save_file
+        patch.setattr(checkpoint, "save_file", self)
+
+    def __call__(self, tensors, file) -> None:
+        self.reached.set()
+        assert self.opened.wait(60)
+        self.log.append(f"write {file.parent.name.split('.')[1]}")
+        self._write(tensors, file)
+
+
+def test_it_is_written_while_the_run_goes_on(tmp_path, monkeypatch):
+    gate, state, save = Gate(monkeypatch), State(total_steps=1, sums={"loss": 2.0}), saver_in(tmp_path)
+    save(state, lambda: {"model": {"x": torch.ones(2)}})
+    assert gate.reached.wait(60) and save.failed() is None and latest_checkpoint(tmp_path) is None
+    state.total_steps, state.sums["loss"] = 7, 9.0
+    gate.opened.set()
+    save.wait()
+    again, _, facts = load_checkpoint(tmp_path / "step-00000001")
+    assert again == State(total_steps=1, sums={"loss": 2.0}) and facts == {"note": "x"}
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("checkpoint")]
+
+
+def test_the_next_waits_for_the_one_before_and_the_journal_comes_first(tmp_path, monkeypatch):
+    log: list[str] = []
+    gate, save = Gate(monkeypatch, log), saver_in(tmp_path, log)
+    save(State(total_steps=1), lambda: {"model": {}})
+    assert gate.reached.wait(60)
+    threading.Timer(0.2, gate.opened.set).start()
+    save(State(total_steps=2), lambda: log.append("copy") or {"model": {}})
+    save.wait()
+    assert log == ["sync", "write step-00000001", "copy", "sync", "write step-00000002"]
+
+
+def test_whoever_leaves_waits_for_the_writer(tmp_path, monkeypatch):
+    gate = Gate(monkeypatch)
+    with pytest.raises(ModelError, match="no number"), saver_in(tmp_path) as save:
+        save(State(total_steps=3), lambda: {"model": {}})
+        threading.Timer(0.2, gate.opened.set).start()
+        raise ModelError("no number")
+    assert latest_checkpoint(tmp_path).name == "step-00000003"
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_later_and_again(tmp_path, monkeypatch):
+    save = saver_in(tmp_path)
+    save(State(total_steps=1), lambda: {"model": {}})
+    save.wait()
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    save(State(total_steps=2), lambda: {"model": {}})
+    with pytest.raises(ModelError, match="the one of step 1 is intact; make room"):
+        save.wait()
+    assert isinstance(save.failed(), ModelError)
+    with pytest.raises(ModelError, match="the one of step 1 is intact"):
+        save(State(total_steps=3), lambda: {"model": {}})
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    torch.set_num_threads(1)
+    return make_tones(tmp_path_factory.mktemp("data") / "tones")
+
+
+def plan(tones: Path, **changes) -> dict:
+    given = recipe(tones)
+    return {**given, "stages": [{**given["stages"][1], "renew": [], "steps": 8, "save_every_steps": 2, **changes}]}
+
+
+def test_a_run_that_finds_the_disk_full_ends_at_once_and_goes_on_later(tones, tmp_path, monkeypatch):
+    train(plan(tones), tmp_path / "whole", workers=0, quiet=True)
+    writes = checkpoint.save_file
+
+    def full_later(tensors, file):
+        return full() if "step-00000004" in str(file) else writes(tensors, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save_file", full_later)
+        with pytest.raises(ModelError, match=r"step-00000004: .* space left.* of step 2 is intact; make room"):
+            train(plan(tones), tmp_path / "run", workers=0, quiet=True)
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000002"]
+    train(plan(tones), tmp_path / "run", workers=0, quiet=True)
+    assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+
+
+def test_a_run_that_is_stopped_waits_for_its_checkpoint(tones, tmp_path, monkeypatch):
+    writes = checkpoint.save_file
+
+    def slowly(tensors, file):
+        time.sleep(0.2)
+        writes(tensors, file)
+
+    monkeypatch.setattr(checkpoint, "save_file", slowly)
+    stop_once(monkeypatch, 3)
+    with pytest.raises(TrainingStoppedError, match="everything is saved"):
+        train(plan(tones, save_every_steps=None), tmp_path / "run", workers=0, quiet=True)
+    state, tensors, _ = load_checkpoint(tmp_path / "run" / "checkpoints" / "step-00000003")
+    assert state.step == 3 and tensors["optimiser"]
+
+
+def test_what_is_written_is_a_copy(tones, tmp_path, monkeypatch):
+    """What the loop does while a checkpoint is written changes nothing in it."""
+    gate = Gate(monkeypatch)
+    seen: list[dict] = []
+    step = StageRun.step
+
+    def watched(run, *batches, **more):
+        if run.state.step == 4:
+            seen.append({name: value.clone() for name, value in run.model.state_dict().items()})
+        if run.state.step == 6:  # one of step 4 is held back until two more are done
+            gate.opened.set()
+        return step(run, *batches, **more)
+
+    monkeypatch.setattr(StageRun, "step", watched)
+    train(plan(tones, save_every_steps=4), tmp_path / "run", workers=0, quiet=True)
+    _, tensors, _ = load_checkpoint(tmp_path / "run" / "checkpoints" / "step-00000004")
+    assert all(torch.equal(value, seen[0][name]) for name, value in tensors["model"].items())

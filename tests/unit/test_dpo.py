@@ -144,6 +144,22 @@ def test_a_stage_prefers_what_is_chosen_and_its_reference_stays(tones, preferenc
 real_options = run_module.objective_options
 
 
+def test_where_nothing_is_to_be_learnt_it_asks_the_same_models_in_the_same_order(preferences):
+    bundle = random_bundle()
+    objective = make(bundle)
+    batch = Batch.pack(rows_of(bundle, preferences, 1))
+    objective(Seen(bundle.model, batch, bundle.pad_id))  # what is asked of a model only once
+    asked = []
+    for name, model in (("present", bundle.model), ("earlier", objective.earlier)):
+        hook = lambda *_, name=name: asked.append(name)  # noqa: E731
+        model.model.language_model.register_forward_hook(hook)
+    losses = [ask(Seen(bundle.model, batch, bundle.pad_id)) for ask in (objective, objective.idle)]
+    assert asked == ["present", "earlier"] * 2
+    losses[1].backward()
+    gradients = [p.grad for p in bundle.model.model.language_model.layers.parameters()]
+    assert float(losses[1].detach()) == 0.0 and all(g is not None and not g.any() for g in gradients)
+
+
 def test_a_run_that_is_stopped_goes_on_with_the_same_reference(tones, preferences, tmp_path, monkeypatch):
     given = recipe(tones, renew=[])
     stage = {

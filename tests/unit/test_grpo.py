@@ -14,9 +14,9 @@ from ossicle.batch import Batch
 from ossicle.chat import Conversation, assistant, user
 from ossicle.models import Local, decoding
 from ossicle.spec import load_spec
-from ossicle.support.errors import DataError, ModelError, SpecError
+from ossicle.support.errors import DataError, SpecError
 from ossicle.training import TrainingStoppedError, train
-from ossicle.training.objectives import Seen, grpo, objectives
+from ossicle.training.objectives import Seen, _earning, objectives
 from ossicle.training.objectives._replies import Drawn, Prompt, draw, over_others, with_sound_of
 from ossicle.training.objectives.grpo import (
     GrpoOptions,
@@ -50,7 +50,7 @@ def seen_of(bundle, *chats):
 def fixed(patch, bundle, *groups):
     """Have the replies to each prompt be these."""
     made = [Drawn(tuple(bundle.renderer.encode_text(text)), True) for texts in groups for text in texts]
-    patch.setattr(grpo, "draw", lambda *_: made)
+    patch.setattr(_earning, "draw", lambda *_: made)
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_a_group_that_earns_alike_teaches_nothing(bundle, monkeypatch):
 
 def test_a_reply_that_is_cut_may_teach_nothing(bundle, monkeypatch):
     ids = [tuple(bundle.renderer.encode_text(text)) for text in ("A dog.", "A bell.", "What?")]
-    monkeypatch.setattr(grpo, "draw", lambda *_: [Drawn(one, n != 1) for n, one in enumerate(ids)])
+    monkeypatch.setattr(_earning, "draw", lambda *_: [Drawn(one, n != 1) for n, one in enumerate(ids)])
     for mask_cut in (False, True):
         bundle.model.zero_grad()
         make(bundle, mask_cut=mask_cut, average="token")(seen_of(bundle, chat()))["loss"].backward()
@@ -365,8 +365,8 @@ def test_the_same_chance_draws_the_same(bundle):
 
 def test_casts_of_the_draw_take_no_gradient_away(bundle, monkeypatch):
     """Under autocast a weight that is cast without gradients, and found again, would not learn."""
-    kept, real = [], grpo.draw
-    monkeypatch.setattr(grpo, "draw", lambda *a: kept.append(real(*a)) or kept[-1])
+    kept, real = [], _earning.draw
+    monkeypatch.setattr(_earning, "draw", lambda *a: kept.append(real(*a)) or kept[-1])
     objective = make(bundle, rewards={"format": 1.0}, group=8, max_new_tokens=1, temperature=5.0)
     gradients = []
     for _ in range(2):
@@ -376,7 +376,7 @@ def test_casts_of_the_draw_take_no_gradient_away(bundle, monkeypatch):
             told = objective(seen_of(bundle, chat()))
         told["loss"].backward()
         gradients.append({n: p.grad.clone() for n, p in bundle.model.named_parameters() if p.grad is not None})
-        monkeypatch.setattr(grpo, "draw", lambda *a: kept[0])
+        monkeypatch.setattr(_earning, "draw", lambda *a: kept[0])
     assert 0 < float(told["reward"]) < 1
     assert gradients[0].keys() == gradients[1].keys() and all(g.any() for g in gradients[0].values())
     assert all(torch.equal(gradients[0][name], g) for name, g in gradients[1].items())
@@ -427,12 +427,6 @@ def test_rows_without_a_reply_to_learn_are_passed_over_or_named(bundle):
     assert len(objective._groups(bundle.model, [right]).prompts) == 1
     with pytest.raises(DataError, match="no row of this batch has a reply"):
         objective(Seen(bundle.model, Batch.pack([wrong]), bundle.pad_id))
-
-
-def test_layers_that_are_cut_up_are_refused(bundle, monkeypatch):
-    monkeypatch.setattr(grpo, "is_part", lambda parameter: True)
-    with pytest.raises(ModelError, match="leave --shard out"):
-        make(bundle)(seen_of(bundle, chat()))
 
 
 # --- learning --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Several processes learn what one learns; whatever stops one stops all, and the run goes on with any number."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -279,7 +280,53 @@ def test_what_one_process_says_all_know():
     ]
 
 
-def test_copies_of_the_model_are_not_cut_up(tones, tmp_path, monkeypatch):
+def with_pairs(tones: Path) -> dict[str, Any]:
+    """Three stages in which processes have different things to do: a frozen language model, one hearing and the other
+    only reading; references that are kept, with a recording more or fewer."""
+    files = {name: tones.parent / f"{name}.jsonl" for name in ("words", "pairs", "lessons")}
+    rows: dict[str, list[Any]] = {name: [] for name in files}
+    for number, wav in enumerate(sorted(tones.rglob("*.wav"))):
+        content = [{"type": "audio", "path": str(wav)}, {"type": "text", "text": "What is this sound?"}]
+        said = {"role": "assistant", "content": wav.parent.name}
+        heard = [{"role": "user", "content": content}, said]
+        rows["words"].append({"messages": [{"role": "user", "content": "Say it " + "again " * number}, said]})
+        rows["pairs"].append({"messages": heard, "rejected": "nothing" + ", nothing" * (number % 3)})
+        rows["lessons"].append({"messages": heard, "transcripts": ["A tone."]})
+    for name, file in files.items():
+        file.write_text("\n".join(map(json.dumps, rows[name])))
+    given = plain(tones)
+    stage = {**given["stages"][1], "steps": 3, "save_every_steps": 2, "chunk_rows": 3, "seconds_per_batch": 1.0}
+    sources = {name: {"type": "conversations", "path": str(file)} for name, file in files.items()}
+    tune = {"projector": "full", "language_model": "full"}
+    mixed = {"tones": stage["data"]["tones"], "words": sources["words"]}
+    frozen = {"train": {"projector": "full"}, "data": mixed, "chunk_rows": 2}
+    preferring = {
+        "data": {"x": sources["pairs"]},
+        "objective": [{"type": "dpo"}, {"type": "next_token", "weight": 0.5}],
+    }
+    distilling = {"data": {"x": sources["lessons"]}, "objective": {"type": "distil", "teacher": "initial"}}
+    each = {"frozen": frozen, "prefer": {"train": tune, **preferring}, "distil": {"train": tune, **distilling}}
+    return {**given, "stages": [{**stage, "name": name, **changes} for name, changes in each.items()]}
+
+
+def test_cut_up_layers_work_in_step_whatever_each_process_has_to_learn(tones, tmp_path):
+    given = with_pairs(tones)
+    train(given, tmp_path / "one", workers=0, quiet=True)
+    run = together(given, tmp_path / "two", 2, "--shard", "2")
+    assert run.returncode == 0, run.err
+    one, two = ([dict(line) for line in losses(tmp_path / name)] for name in ("one", "two"))
+    told = ("loss", "grad_norm", "next_token", "dpo", "reward_chosen", "reward_rejected", "distil")
+    assert all(any(name in line for line in one) for name in told)
+    for mine, theirs in zip(one, two, strict=True):
+        wanted = {name: value for name, value in mine.items() if name in told}
+        assert {name: theirs[name] for name in wanted} == pytest.approx(wanted, rel=1e-4, abs=1e-6), mine["stage"]
+    theirs = weights(tmp_path / "two")
+    for name, tensor in weights(tmp_path / "one").items():
+        torch.testing.assert_close(theirs[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["grpo", "online_dpo"])
+def test_what_draws_replies_is_refused_where_layers_are_cut_up(tones, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(run_module, "check_shards", lambda shards, among: None)
-    with pytest.raises(SpecError, match="dpo keeps a copy of the whole model"):
-        train(plain(tones, objective={"type": "dpo"}), tmp_path / "run", workers=0, shards=2, quiet=True)
+    with pytest.raises(SpecError, match=rf"stages.tune.objective: {kind} draws replies .* leave --shard out"):
+        train(plain(tones, objective={"type": kind}), tmp_path / "run", workers=0, shards=2, quiet=True)

@@ -83,6 +83,7 @@ def stop_once(patch: Any, total_steps: int) -> None:
 
 
 def losses(out: Path) -> list[tuple[Any, ...]]:
-    """What must not depend on interruptions, from metrics.jsonl: every line, without its wall time."""
+    """What must not depend on interruptions, from metrics.jsonl: every line, without its wall time and speed."""
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return [tuple((key, value) for key, value in line.items() if key != "wall_s") for line in lines]
+    timed = ("wall_s", "flops", "mfu")
+    return [tuple((key, value) for key, value in line.items() if key not in timed) for line in lines]

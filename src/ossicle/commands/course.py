@@ -14,7 +14,8 @@ from ossicle.support.plots import check_plot
 from ossicle.support.progress import describe_seconds
 
 _GAIN = "audio_gain"
-_NO_LOSS = {"stage", "step", "total_steps", "grad_norm", "lr", "tokens", "batch_s", "audio_s", "wall_s", _GAIN}
+_FACTS = {"stage", "step", "total_steps", "grad_norm", "lr", "tokens", "batch_s", "audio_s", "wall_s", "flops", "mfu"}
+_NO_LOSS = _FACTS | {_GAIN}
 _AT_ENDS = 5
 """Lines of the journal whose mean is a stage's first, or last, loss."""
 
@@ -49,14 +50,24 @@ def show_run(folder: Path, plot: Path | None) -> None:
     steps = {stage.name: stage.steps for stage in recipe.stages}
     for name, group in groupby(lines, key=lambda line: line["stage"]):
         of_stage = list(group)
-        keys = dict.fromkeys(key for line in of_stage for key in line if key not in _NO_LOSS - {_GAIN})
+        keys = dict.fromkeys(key for line in of_stage for key in line if key not in _FACTS)
         told = {key: [line[key] for line in of_stage if key in line] for key in sorted(keys, key=lambda k: k == _GAIN)}
         went = ", ".join(f"{key} {fmean(v[:_AT_ENDS]):.3g} → {fmean(v[-_AT_ENDS:]):.3g}" for key, v in told.items())
-        print(f"stage {name}: {of_stage[-1]['step']:,} of {steps.get(name, 0):,} steps; {went}")
+        print(f"stage {name}: {of_stage[-1]['step']:,} of {steps.get(name, 0):,} steps; {went}{_arithmetic(of_stage)}")
     print_evaluation(folder / "evaluation.json")
     if plot is not None:
         with writing(plot):
             _draw(lines, plot, f"{folder.name}: {recipe.name}")
+
+
+def _arithmetic(lines: Sequence[dict[str, Any]]) -> str:
+    """The mean speed of the model, and of what the device could do, where that is known."""
+    from ossicle.training.flops import describe_flops
+
+    flops, mfu = ([line[key] for line in lines if key in line] for key in ("flops", "mfu"))
+    if not flops:
+        return ""
+    return f"; {describe_flops(fmean(flops))}" + (f" (MFU {fmean(mfu):.0%})" if mfu else "")
 
 
 def _read(file: Path) -> list[dict[str, Any]]:
@@ -77,11 +88,13 @@ def _draw(lines: Sequence[dict[str, Any]], plot: Path, title: str) -> None:
         here = [(step, line[key]) for step, line in zip(steps, lines, strict=True) if key in line]
         return [step for step, _ in here], [value for _, value in here]
 
-    gain = course(_GAIN)
+    gain, flops, mfu = (course(key) for key in (_GAIN, "flops", "mfu"))
+    speed = ("operations per second", {"flops": flops}) if not mfu[0] else ("model FLOPs utilisation", {"mfu": mfu})
     courses = [
         Course("loss", {key: course(key) for key in keys}, starts),
         *([Course("audio gain", {_GAIN: gain}, starts)] if gain[0] else []),
         Course("learning rate", {"lr": course("lr")}, starts, is_smooth=True),
         Course("length of the gradient", {"grad_norm": course("grad_norm")}, starts),
+        *([Course(*speed, starts)] if flops[0] else []),
     ]
     plot_courses(courses, "step", plot, title)

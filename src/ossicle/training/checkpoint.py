@@ -4,10 +4,13 @@
 ``state.json``. It is written beside its place, synced and renamed; the last two are kept.
 """
 
+import copy
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from torch import Tensor, nn
 
 from ossicle.support.errors import ModelError
 from ossicle.support.files import atomic_folder
+from ossicle.training.processes import ALONE, Processes
 from ossicle.training.sharding import part_of
 
 KEPT = 2
@@ -85,6 +89,69 @@ def save_checkpoint(folder: Path, state: State, tensors: Mapping[str, Tensors], 
     for old in _complete(folder)[:-KEPT]:
         _remove(old)
     return target
+
+
+class Saver:
+    """Writes checkpoints in the background, one at a time: the run goes on meanwhile.
+
+    What is written is a copy, so that the memory of the host holds weights, averages and moments a second time until
+    it is done: three times the size of what is trained, in float32, and once that of the rest.
+
+    Args:
+        folder: of all checkpoints.
+        facts: what each of them says beside its state.
+        sync: has the disk hold what a checkpoint relies on; called before it takes its place.
+        among: of these processes, the first writes.
+    """
+
+    def __init__(
+        self, folder: Path, facts: Mapping[str, Any], sync: Callable[[], None], among: Processes = ALONE
+    ) -> None:
+        self._folder, self._facts, self._sync, self._among = folder, facts, sync, among
+        self._last: Future[None] | None = None
+        self._writer: ThreadPoolExecutor | None = None
+
+    def __call__(self, state: State, tensors: Callable[[], Mapping[str, Tensors]]) -> None:
+        """Begin to write one, once that before is written.
+
+        Args:
+            tensors: gives, in the first process, tensors that stay as they are until this one is written.
+
+        Raises:
+            ModelError, OSError: that before could not be.
+        """
+        self.wait()
+        found = tensors()
+        self._among.first(partial(self._begin, copy.deepcopy(state), found))
+
+    def failed(self) -> BaseException | None:
+        """Why the last could not be written, if that is known already; asks this process alone."""
+        return self._last.exception() if self._last is not None and self._last.done() else None
+
+    def wait(self) -> None:
+        """Until the last is written. Raises ModelError or OSError, in every process, if it could not be."""
+        self._among.first(self._result)
+
+    def __enter__(self) -> "Saver":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """However the run ends, what is being written is complete."""
+        if self._writer is not None:
+            self._writer.shutdown()
+
+    def _begin(self, state: State, tensors: Mapping[str, Tensors]) -> None:
+        self._writer = ThreadPoolExecutor(1, "checkpoint")
+        self._last = self._writer.submit(self._write, state, tensors)
+
+    def _write(self, state: State, tensors: Mapping[str, Tensors]) -> None:
+        self._sync()
+        save_checkpoint(self._folder, state, tensors, self._facts)
+
+    def _result(self) -> None:
+        if self._writer is not None and self._last is not None:
+            self._writer.shutdown()  # its thread ends with the work: data workers are forked
+            self._last.result()
 
 
 def load_checkpoint(path: Path) -> tuple[State, dict[str, Tensors], dict[str, Any]]:

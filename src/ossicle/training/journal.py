@@ -24,7 +24,9 @@ class Journal:
 
     A line holds ``stage``, ``step`` (of the stage), ``total_steps``, the mean of each loss over the steps that tell it,
     of the gradient's length (before clipping), of tokens and of seconds of audio per batch, the last ``lr``,
-    ``audio_s`` (trained on so far) and ``wall_s``; ``audio_gain`` where it was measured since the last line.
+    ``audio_s`` (trained on so far) and ``wall_s``; ``audio_gain`` where it was measured since the last line; ``flops``,
+    the model's operations per second, and ``mfu``, the share of what the devices could do, where that is known (see
+    :mod:`ossicle.training.flops`).
 
     Args:
         path: of the file.
@@ -46,8 +48,16 @@ class Journal:
             state.sums[name] = value if name == "lr" else state.sums.get(name, 0.0) + value
             state.counts[name] = 1 if name == "lr" else state.counts.get(name, 0) + 1
 
-    def write(self, stage: str, state: State) -> dict[str, float | str]:
-        """Append the means since the last line."""
+    def write(self, stage: str, state: State, peak: float | None = None) -> dict[str, float | str]:
+        """Append the means since the last line.
+
+        Args:
+            peak: operations per second of which all devices together are capable, if that is known.
+        """
+        flops, step_s = (state.sums.pop(name, 0.0) for name in ("flops", "step_s"))
+        rate = {"flops": flops / step_s} if flops and step_s else {}
+        if rate and peak:
+            rate["mfu"] = round(rate["flops"] / peak, 4)
         means = {name: value / state.counts[name] for name, value in state.sums.items()}
         state.sums, state.counts = {}, {}
         line = {
@@ -55,6 +65,7 @@ class Journal:
             "step": state.step,
             "total_steps": state.total_steps,
             **means,
+            **rate,
             "audio_s": round(state.audio_s, 3),
             "wall_s": round(state.wall_s, 3),
         }

@@ -17,9 +17,11 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from ossicle.data.batching import Position
 from ossicle.data.keys import key_of
 from ossicle.data.loader import Loaded, Loader
+from ossicle.models.lalm import LALM
 from ossicle.support.errors import ModelError, OssicleError
 from ossicle.support.progress import Progress
 from ossicle.training.checkpoint import (
+    Saver,
     State,
     Tensors,
     optimiser_tensors,
@@ -27,6 +29,7 @@ from ossicle.training.checkpoint import (
     restore_optimiser,
     tensors_of,
 )
+from ossicle.training.flops import Arithmetic, describe_flops, peak_of
 from ossicle.training.journal import Journal
 from ossicle.training.objectives import Seen
 from ossicle.training.optimiser import Average, freeze, lr_at, make_optimiser, set_lr
@@ -79,24 +82,29 @@ class Objectives(nn.Module):
             [of[number] / total for of, total in zip(counts, totals, strict=True)] for number in range(len(batches))
         ]
 
-    def forward(self, model: nn.Module, batch: Any, shares: Sequence[float] | None = None) -> dict[str, Tensor]:
-        """``loss`` to minimise, and every loss by its name.
+    def forward(self, model: nn.Module, batch: Any) -> dict[str, Tensor]:
+        """``loss`` to minimise, and every loss by its name."""
+        return {name: value for name, (value, _) in self.weighed(model, batch, [1.0] * len(self.parts)).items()}
+
+    def weighed(
+        self, model: nn.Module, batch: Any, shares: Sequence[float], in_step: bool = False
+    ) -> dict[str, tuple[Tensor, float]]:
+        """The same for a batch that is a part of a step, each loss with the part that its objective learns of the step.
 
         Args:
-            shares: the batch's part in each objective of a step of several batches; all of it by default.
+            shares: the batch's part in each objective.
+            in_step: whether an objective that has no part in it still asks the model for as much as the others do.
         """
-        seen = Seen(model, batch, self.pad_id)
-        if shares is None:
-            found, weights = [objective(seen) for objective in self.parts], self.weights
-            if len(found) == 1 and weights[0] == 1.0:
-                return found[0]
-        else:
-            counted = [(p, w * s) for p, w, s in zip(self.parts, self.weights, shares, strict=True) if s]
-            counted = counted or [(objective, 0.0) for objective in self.parts]
-            found, weights = [objective(seen) for objective, _ in counted], [weight for _, weight in counted]
-        total = sum(weight * losses["loss"] for weight, losses in zip(weights, found, strict=True))
-        named = {name: value for losses in found for name, value in losses.items() if name != "loss"}
-        return {**named, "loss": total}
+        seen, total = Seen(model, batch, self.pad_id), torch.zeros(())
+        named: dict[str, tuple[Tensor, float]] = {}
+        for part, weight, share in zip(self.parts, self.weights, shares, strict=True):
+            if share:
+                losses = part(seen)
+                total = weight * share * losses["loss"] + total
+                named |= {name: (value, share) for name, value in losses.items()}
+            elif in_step:
+                total = part.idle(seen) + total
+        return {**named, "loss": (total, 1.0)}
 
 
 @dataclass
@@ -132,8 +140,12 @@ class StageRun:
         named = {name: value for name, value in self.model.named_parameters() if value.requires_grad}
         self.average = Average(named, self.stage.ema)
         self.device = next(self.model.parameters()).device
+        modules = dict.fromkeys((*self.model.modules(), *self.objective.modules()))
+        self.arithmetic = Arithmetic(module for module in modules if isinstance(module, LALM))
         self.listener = listener_of(self.objective)
         self.in_parts = any(map(is_part, self.model.parameters()))
+        if self.in_parts:  # frozen layers, too, are put together on the way back, in all processes or in none
+            self.model.get_input_embeddings().register_forward_hook(lambda _, ids, x: x.requires_grad_())
         self.statistics = [
             buffer
             for module in self.model.modules()
@@ -143,14 +155,19 @@ class StageRun:
         ]
 
     def tensors(self) -> dict[str, Tensors]:
-        """All tensors of a checkpoint; of those in parts, only in the first process."""
+        """All tensors of a checkpoint: in the first process a copy, on the CPU, of which those in parts are whole."""
         found = {
             "model": tensors_of(self.model),
             "objective": tensors_of(self.objective),
             "optimiser": optimiser_tensors(self.optimiser),
             "average": self.average.tensors,
         }
-        return {name: whole(tensors, self.among) for name, tensors in found.items()}
+        return {name: whole(self._copied(tensors), self.among) for name, tensors in found.items()}
+
+    def _copied(self, tensors: Tensors) -> Tensors:
+        if not self.among.is_first:
+            return tensors
+        return {name: value if is_part(value) else value.to("cpu", copy=True) for name, value in tensors.items()}
 
     def restore(self, tensors: dict[str, Tensors]) -> None:
         """Put a checkpoint's tensors back. Raises ModelError if they don't fit."""
@@ -195,7 +212,8 @@ class StageRun:
             counted: which of them count; default all.
 
         Returns:
-            ``loss`` of the whole step, the mean over its batches of what else objectives tell, ``grad_norm``, ``lr``.
+            ``loss`` of the whole step, the mean of what else objectives tell over what each learns of it (its
+            batches, by their shares), ``grad_norm``, ``lr``.
 
         Raises:
             ModelError: the loss is no longer a number.
@@ -207,8 +225,8 @@ class StageRun:
         set_lr(self.optimiser, lr)
         scaled, scale = self.stage.dtype == "float16", state.scale
         alone = len(batches) == 1 and among.size == 1
-        shares = [None] if alone else self.objective.shares(batches, counted, among)
-        told: list[dict[str, float]] = []
+        shares = [[1.0] * len(self.objective.parts)] if alone else self.objective.shares(batches, counted, among)
+        told: list[dict[str, tuple[float, float]]] = []
         error: OssicleError | None = None
         try:
             for batch, share in zip(batches, shares, strict=True):
@@ -225,7 +243,7 @@ class StageRun:
         norm = clip(self.trained, spec.clip_norm)
         overflown = scaled and not math.isfinite(norm) and scale > _LEAST_SCALE
         if overflown:  # of the gradients, which a smaller factor mends; not of the losses
-            overflown = all(among.gather(all(math.isfinite(one["loss"]) for one in told)))
+            overflown = all(among.gather(all(math.isfinite(one["loss"][0]) for one in told)))
         if not math.isfinite(norm) and not overflown:
             raise ModelError(
                 f"stage {self.stage.name}, step {state.step + 1}: the gradient is {norm}; "
@@ -244,20 +262,20 @@ class StageRun:
         real = [one for one, counts in zip(told, counted or [True] * len(told), strict=True) if counts]
         told = [one for of_process in among.gather(real) for one in of_process]
         names = dict.fromkeys(name for one in told for name in one)
-        means = {name: fmean(one[name] for one in told if name in one) for name in names}
+        means = {name: fmean(*zip(*(one[name] for one in told if name in one), strict=True)) for name in names}
         length = {} if overflown else {"grad_norm": norm}
-        return {**means, "loss": sum(one["loss"] for one in told), **length, "lr": lr}
+        return {**means, "loss": sum(one["loss"][0] for one in told), **length, "lr": lr}
 
-    def _learn(self, batch: Any, share: Sequence[float] | None, scale: float) -> dict[str, float]:
-        """Add a batch's gradients, and tell its losses."""
-        if share is not None and not any(share) and not self.in_parts:
-            return {"loss": 0.0}  # nothing in it teaches
-        with self.autocast():
-            losses = self.objective(self.model, batch, share)
-        loss = losses["loss"]
-        if share is None or loss.requires_grad:
+    def _learn(self, batch: Any, share: Sequence[float], scale: float) -> dict[str, tuple[float, float]]:
+        """Add a batch's gradients, and tell its losses with what they count."""
+        if not any(share) and not self.in_parts:
+            return {"loss": (0.0, 1.0)}  # nothing in it teaches
+        with self.autocast(), self.arithmetic:
+            losses = self.objective.weighed(self.model, batch, share, in_step=self.in_parts)
+        loss, _ = losses["loss"]
+        if loss.requires_grad:
             (loss * scale if scale != 1.0 else loss).backward()
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return {name: (float(value.detach()), counts) for name, (value, counts) in losses.items()}
 
     def _rescale(self, overflown: bool) -> None:
         """Half the factor after a step that overflowed, which is left out; twice it after many that did not."""
@@ -310,34 +328,35 @@ def recomputes(language_model: nn.Module) -> bool:
     return bool(getattr(language_model, f"is_{name}_checkpointing", False))
 
 
-def run_stage(
-    run: StageRun, journal: Journal, save: Callable[[], None], stopping: Callable[[], bool], progress: Progress
-) -> None:
-    """Train until the stage's last step.
+def run_stage(run: StageRun, journal: Journal, save: Saver, stopping: Callable[[], bool], progress: Progress) -> None:
+    """Train until the stage's last step, and all checkpoints are written.
 
     Args:
         journal: where the losses go.
-        save: writes a checkpoint.
+        save: writes checkpoints.
         stopping: whether someone asked to stop.
         progress: counts the steps.
 
     Raises:
         TrainingStoppedError: after saving.
-        ModelError, DataError, AudioError: nothing to be done about it here.
+        ModelError, DataError, AudioError, OSError: nothing to be done about it here.
     """
     stage, state, among = run.stage, run.state, run.among
     clock, saved_at = time.monotonic(), time.monotonic()
+    peaks = among.gather(peak_of(run.device))
+    peak = None if None in peaks else sum(peaks)
     with closing(run.loader.batches(Position(state.chunk, state.batch))) as batches:
         while state.step < stage.steps:
-            asked, error, loaded = stopping(), None, []
-            if not asked:
+            asked, error, loaded = stopping(), save.failed(), []
+            if not asked and error is None:
                 try:
                     loaded = list(islice(batches, stage.accumulate))
                 except OssicleError as raised:
                     error = raised
             if any(among.gather(asked)):
                 if state.step:  # at step 0, what went before is saved
-                    save()
+                    save(state, run.tensors)
+                    save.wait()
                 where = f"step {state.step} of stage {stage.name}"
                 raise TrainingStoppedError(f"stopped after {where}; everything is saved, the same command continues.")
             among.agree(error)
@@ -351,18 +370,22 @@ def run_stage(
             now = time.monotonic()
             took_s, clock = now - clock, now
             state.wall_s += took_s
-            tokens = sum(among.gather(sum(one.batch.num_tokens for one in loaded if one.counts)))
-            journal.add(state, {**losses, "tokens": tokens, "batch_s": seconds})
+            done = among.gather((sum(one.batch.num_tokens for one in loaded if one.counts), run.arithmetic.take()))
+            tokens, flops = (sum(of_processes) for of_processes in zip(*done, strict=True))
+            journal.add(state, {**losses, "tokens": tokens, "batch_s": seconds, "flops": flops, "step_s": took_s})
             if state.step % stage.log_every == 0 or state.step == stage.steps:
-                among.first(partial(journal.write, stage.name, state))
+                among.first(partial(journal.write, stage.name, state, peak))
             hours_per_hour = round(state.audio_s / max(state.wall_s, 1e-9))
             gained = {"audio_gain": losses["audio_gain"]} if "audio_gain" in losses else {}
-            rates = {"audio": f"{hours_per_hour} h/h", "tokens": f"{tokens / max(took_s, 1e-9):,.0f}/s"}
+            took_s = max(took_s, 1e-9)
+            rates = {"audio": f"{hours_per_hour} h/h", "tokens": f"{tokens / took_s:,.0f}/s"}
+            rates["MFU" if peak else "model"] = describe_flops(flops / took_s, peak)
             progress.advance(1, stage=stage.name, loss=losses["loss"], **gained, **rates)
             due = state.step < stage.steps and is_due(stage, state.step, clock - saved_at)
             if among.gather(due)[0]:
-                save()
+                save(state, run.tensors)
                 saved_at = time.monotonic()
+    save.wait()
 
 
 def is_due(stage: Stage, step: int, unsaved_s: float) -> bool:

@@ -33,12 +33,12 @@ from ossicle.support.extras import require
 from ossicle.support.files import atomic_write, recover_folder
 from ossicle.support.progress import progress
 from ossicle.training.checkpoint import (
+    Saver,
     State,
     Tensors,
     latest_checkpoint,
     load_checkpoint,
     restore,
-    save_checkpoint,
     tensors_of,
 )
 from ossicle.training.held_out import measure, rows_of, source_of
@@ -107,7 +107,7 @@ def train(
     ):
         check_shards(shards or 1, among)
         if (shards or 1) > 1:
-            _check_copies(recipe)
+            _check_in_step(recipe)
         if tensorboard:
             require("tensorboard", extra="tensorboard")
         among.first(lambda: claims.enter_context(claimed(out, recipe)))
@@ -141,14 +141,14 @@ def train(
     return finished
 
 
-def _check_copies(recipe: Recipe) -> None:
-    """Raise SpecError where an objective keeps a copy of the model, as that would lie whole in every process."""
+def _check_in_step(recipe: Recipe) -> None:
+    """Raise SpecError where an objective asks the model for more in one process than in another."""
     for stage in recipe.stages:
-        for _, cls, options in objective_options(stage):
-            if cls.copies(options):
+        for _, cls, _ in objective_options(stage):
+            if not cls.works_in_step:
                 raise SpecError(
-                    f"stages.{stage.name}.objective: {cls.type_name} keeps a copy of the whole model beside it, which "
-                    "--shard does not cut up; leave --shard out, or the option that keeps the copy."
+                    f"stages.{stage.name}.objective: {cls.type_name} draws replies in every process by itself, and "
+                    "layers that are cut up work only in step; leave --shard out."
                 )
 
 
@@ -211,7 +211,11 @@ class _Run:
         for stage in self.recipe.stages:
             check_renewed(self.bundle.model, stage.renew, f"stages.{stage.name}.renew")
             self._set_dropout(stage)
-        with progress(total, "steps", self.recipe.name, start=state.total_steps, quiet=self.quiet) as bar:
+        facts = {"tokenizer": _fingerprint(self.bundle)}
+        with (
+            progress(total, "steps", self.recipe.name, start=state.total_steps, quiet=self.quiet) as bar,
+            Saver(self.out / "checkpoints", facts, journal.sync, self.among) as save,
+        ):
             while state.stage < len(self.recipe.stages):
                 if not state.step:
                     stage = self.recipe.stages[state.stage]
@@ -220,13 +224,13 @@ class _Run:
                 run = self._stage_run(state)
                 if state.step:
                     run.restore(tensors)
-                saver = partial(self._save, state, run.tensors, journal)
-                run_stage(run, journal, saver, self.stopping, bar)
+                run_stage(run, journal, save, self.stopping, bar)
                 run.average.apply()
                 self._take_over(run)
                 self._merge(run.stage)
                 state.stage, state.step, state.chunk, state.batch = state.stage + 1, 0, 0, 0
-                self._save(state, lambda: {"model": tensors_of(self.bundle.model)}, journal)
+                save(state, lambda: {"model": tensors_of(self.bundle.model)})
+                save.wait()
 
     def _resume(self) -> tuple[State, dict[str, Tensors]]:
         """Put the newest checkpoint's weights into the model."""
@@ -281,8 +285,9 @@ class _Run:
         if self.shards > 1:
             # What is cut up cannot be put together again, so it is a copy; the next stage begins from the whole.
             model = copy.deepcopy(model)
-            shard(model.model.language_model, self.shards, self.among, self.device)
-            model.to(self.device)
+            for one in (model, *(kept for _, objective in built for kept in objective.kept())):
+                shard(one.model.language_model, self.shards, self.among, self.device)
+                one.to(self.device)
         plan = BatchPlan(self.mixtures[state.stage], stage.seconds_per_batch, stage.rows_per_batch, stage.chunk_rows)
         prepare = _Prepare(self.bundle.preparer(stage.augment), augmented=stage.augment is not None)
         part = (self.among.rank, self.among.size)
@@ -312,11 +317,6 @@ class _Run:
         own = tensors_of(self.bundle.model)
         for name, tensor in tensors_of(run.model).items():
             own[name].copy_(entire(tensor))
-
-    def _save(self, state: State, tensors: Callable[[], dict[str, Tensors]], journal: Journal) -> None:
-        found, facts = tensors(), {"tokenizer": _fingerprint(self.bundle)}
-        self.among.first(journal.sync)
-        self.among.first(lambda: save_checkpoint(self.out / "checkpoints", state, found, facts))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Replies that a model makes to the prompts of a batch, for objectives that learn from them.
 
-L tokens
+N tokens of all replies · V vocabulary
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ossicle.batch import Row
 from ossicle.chat import Sampling
@@ -19,6 +19,7 @@ from ossicle.models.decoding import DecodeLoop
 from ossicle.models.lalm import LALM
 from ossicle.models.recall import Recall
 from ossicle.support.errors import DataError
+from ossicle.training.objectives.base import Seen
 
 
 class Prompt(NamedTuple):
@@ -98,6 +99,14 @@ def draw(
         else:
             found.append(Drawn(ids, request.finish_reason == "stop"))
     return found
+
+
+def log_likelihood(seen: Seen, end_ids: Tensor, temperature: float = 1.0) -> Tensor:
+    """``log p`` of each drawn token, [N]; that of an end is the sum of all that end a reply, as any would have."""
+    log_p_NV = (seen.model.logits(seen.hidden_ND).float() / temperature).log_softmax(-1)
+    targets_N = seen.packed.targets.to(log_p_NV.device)
+    end_N = log_p_NV[:, end_ids].logsumexp(-1)
+    return torch.where(torch.isin(targets_N, end_ids), end_N, log_p_NV.gather(-1, targets_N[:, None])[:, 0])
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """What an objective is: a model that has seen a batch → losses. It may own parameters, which live as long as its stage.
 
-N rows · L tokens · W windows · D width
+N rows · L tokens · W windows · F frames · K audio tokens · D width
 """
 
 import abc
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,11 +33,18 @@ class Seen:
         self.pad_id = pad_id
 
     @cached_property
+    def frames(self) -> Frames:
+        """What the encoder makes of each window [W, F, D]."""
+        return self.model.model.audio_tower(*self._windows())
+
+    @cached_property
     def tokens(self) -> Frames:
         """Audio tokens of each window [W, K, D]."""
         model = self.model.model
         if model.audio_tower.codebooks:
             return model.clock(model.multi_modal_projector(self.codes))
+        if torch.is_grad_enabled():
+            return model.clock(model.multi_modal_projector(self.frames))
         return model.encode(*self._windows())
 
     @cached_property
@@ -91,6 +98,8 @@ class Objective(nn.Module, abc.ABC):
     type_name: ClassVar[str]
     scenes: ClassVar[Mapping[str, Any]] = {}
     """Options of the source ``scenes`` whose rows it can learn from."""
+    works_in_step: ClassVar[bool] = True
+    """Whether each process asks the model for as much as every other, as layers that are cut up among them need."""
 
     def __init__(self, options: BaseModel, bundle: "Bundle") -> None:
         super().__init__()
@@ -104,6 +113,15 @@ class Objective(nn.Module, abc.ABC):
     def share(self, batch: Batch) -> float:
         """How much a batch counts beside the others of a step: the sum of the weights of which its loss is the mean."""
         return 1.0
+
+    def kept(self) -> Sequence[LALM]:
+        """The copies of the model that it keeps."""
+        return ()
+
+    def idle(self, seen: Seen) -> Tensor:
+        """0, after asking the model for all that ``forward`` would, in the same order: of a batch that teaches nothing,
+        where layers are cut up among processes and others learn."""
+        return 0.0 * seen.hidden_PLD.float().mean()
 
     @abc.abstractmethod
     def forward(self, seen: Seen) -> dict[str, Tensor]:
@@ -123,6 +141,19 @@ class Remembering(Objective):
         super().__init__(options, bundle)
         self.earlier = copy.deepcopy(bundle.model).requires_grad_(False) if self.remembers(options) else None
         self.train()
+
+    def kept(self) -> Sequence[LALM]:
+        """The model as it was."""
+        return () if self.earlier is None else (self.earlier,)
+
+    def idle(self, seen: Seen) -> Tensor:
+        """0, after asking the present model and then the earlier one, as ``forward`` does."""
+        nothing = super().idle(seen)
+        for earlier in self.kept():
+            with torch.no_grad():
+                asked = super().idle(Seen(earlier, seen.batch, seen.pad_id))
+            nothing = nothing + asked
+        return nothing
 
     def train(self, mode: bool = True) -> "Remembering":
         """Training mode, but for the copy."""

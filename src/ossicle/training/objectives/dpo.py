@@ -102,9 +102,7 @@ class Dpo(Remembering):
                 before_B = self._log_likelihood(Seen(self.earlier, seen.batch, seen.pad_id))
             likely_B = likely_B - before_B
         chosen_R, rejected_R = likely_B[chosen], likely_B[rejected]
-        loss = dpo_loss(
-            chosen_R, rejected_R, options.beta, options.kind, options.margin, options.label_smoothing
-        ).mean()
+        loss = self._losses(chosen_R, rejected_R).mean()
         told = {
             "dpo": loss.detach(),
             "reward_chosen": (options.beta * chosen_R).mean().detach(),
@@ -118,14 +116,22 @@ class Dpo(Remembering):
         own = next_token_loss(seen.hidden_ND[is_chosen_N], seen.model.logits, targets_N[is_chosen_N])
         return {"loss": loss + options.next_token * own, **told, "next_token": own.detach()}
 
+    def _losses(self, chosen_R: Tensor, rejected_R: Tensor) -> Tensor:
+        """The loss of each pair [R], by its options."""
+        options = self.options
+        return dpo_loss(chosen_R, rejected_R, options.beta, options.kind, options.margin, options.label_smoothing)
+
     def _log_likelihood(self, seen: Seen) -> Tensor:
         """``log p`` of the reply of each row of the batch [B], a sum or a mean over its tokens."""
-        hidden_ND = seen.hidden_ND
-        targets_N, rows_N = (t.to(hidden_ND.device) for t in (seen.packed.targets, seen.packed.row_of_target))
-        log_p_N = -F.cross_entropy(seen.model.logits(hidden_ND).float(), targets_N, reduction="none")
-        number = len(seen.batch.rows)
+        log_p_N, number = self._log_p(seen), len(seen.batch.rows)
+        rows_N = seen.packed.row_of_target.to(log_p_N.device)
         total_B = log_p_N.new_zeros(number).index_add(0, rows_N, log_p_N)
         return total_B / rows_N.bincount(minlength=number).clamp(min=1) if self.options.length_normalised else total_B
+
+    def _log_p(self, seen: Seen) -> Tensor:
+        """``log p`` of each trained token [N]."""
+        logits_NV = seen.model.logits(seen.hidden_ND).float()
+        return -F.cross_entropy(logits_NV, seen.packed.targets.to(logits_NV.device), reduction="none")
 
 
 def pairs_of(rows: tuple[Row, ...]) -> tuple[list[int], list[int]]:

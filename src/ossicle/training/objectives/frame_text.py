@@ -55,6 +55,10 @@ class FrameText(Objective):
         """Its windows and what sounds in them; 0 where nothing is to be heard."""
         return float(len(batch.windows) + sum(map(len, events_of_windows(batch))))
 
+    def idle(self, seen: Seen) -> Tensor:
+        """0; of the language model, only its table of words is asked."""
+        return torch.zeros((), device=seen.model.device)
+
     def forward(self, seen: Seen) -> dict[str, Tensor]:
         """Mean of ``−log p(label | event)`` and its companions."""
         if not seen.batch.windows:

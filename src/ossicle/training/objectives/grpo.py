@@ -5,7 +5,7 @@ R prompts · G replies to each, a group · N tokens of all replies · V vocabula
 
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -13,24 +13,19 @@ from torch import Tensor
 
 from ossicle.batch import Batch, Row
 from ossicle.data.halves import is_taught
-from ossicle.encoders.base import Options
-from ossicle.metrics import REWARDS, Truth, listening
 from ossicle.models.lalm import LALM
-from ossicle.support.errors import DataError, ModelError, nearest
-from ossicle.training.objectives._replies import Drawn, Prompt, draw, evaluating, over_others
+from ossicle.training.objectives._earning import LEAST_STD, EarningOptions, Groups, groups_of
+from ossicle.training.objectives._replies import evaluating, log_likelihood
 from ossicle.training.objectives.base import Remembering, Seen, objectives
-from ossicle.training.sharding import is_part
 
 if TYPE_CHECKING:
     from ossicle.models.build import Bundle
 
 Average = Literal["reply", "token", "constant"]
 Scale = Literal["std", "none"]
-LEAST_STD = 1e-6
-"""Rewards of a group that differ by less are alike: what is left is rounding."""
 
 
-class GrpoOptions(Options):
+class GrpoOptions(EarningOptions):
     """What earns how much, how many replies are drawn, and which of the usual variants.
 
     As they stand, those of DeepSeekMath without its ``kl: 0.04``. Dr. GRPO (Liu et al. 2025, arXiv 2503.20783):
@@ -38,19 +33,8 @@ class GrpoOptions(Options):
     ``average: token, clip: [0.2, 0.28], mask_cut: true``.
     """
 
-    rewards: dict[str, float] = Field(default_factory=lambda: {"exact": 1.0}, min_length=1)
-    """Weights of what is added up: ``exact`` (the true reply), ``option`` (the right choice and no other), ``wer`` (1 −
-    word error rate), ``time_iou`` (spans of time against the true ones), ``format``."""
-    listening: int = Field(default=0, ge=0)
-    """Replies to each prompt over other recordings of its batch. Where there are any, a reply counts only by what it
-    earns more than they do on average: what could be said without listening teaches nothing. Prompts without a
-    recording, and recordings alone in their batch, count in full."""
     group: int = Field(default=8, ge=2)
     """Replies to each prompt, which are compared with one another."""
-    temperature: float = Field(default=1.0, gt=0)
-    """Of the draws; likelihoods are those at this temperature."""
-    max_new_tokens: int = Field(default=128, ge=1)
-    """Longest reply."""
     scale: Scale = "std"
     """``std``: a group's rewards are divided by their standard deviation; ``none``: they are not, so that prompts that
     are nearly always or never answered rightly weigh less."""
@@ -68,17 +52,6 @@ class GrpoOptions(Options):
     """Weight of the divergence from the model as it was when the stage began, kept beside it where this is above 0."""
     mask_cut: bool = False
     """Whether a reply that is cut at ``max_new_tokens`` teaches nothing."""
-
-    @field_validator("rewards")
-    @classmethod
-    def _are_known(cls, rewards: dict[str, float]) -> dict[str, float]:
-        for name, weight in rewards.items():
-            if name not in REWARDS:
-                known = ", ".join(REWARDS)
-                raise ValueError(f"there is no reward {name!r}.{nearest(name, REWARDS)} Known: {known}")
-            if not weight > 0:
-                raise ValueError(f"the weight of reward {name} should be above 0, not {weight:g}")
-        return rewards
 
     @field_validator("clip")
     @classmethod
@@ -141,39 +114,6 @@ def token_weights(lengths_RG: Tensor, average: Average, longest: int) -> Tensor:
     return 1 / (number * group * lengths)
 
 
-class Groups(NamedTuple):
-    """The replies to the prompts of a batch, and what they earned."""
-
-    prompts: list[Row]
-    drawn: list[list[Drawn]]
-    rewards: dict[str, Tensor]
-    """Of each kind, [R, G]."""
-    reward_RG: Tensor
-    """Their weighted sum."""
-    counted_RG: Tensor
-    """What of it counts."""
-    swapped: list[float]
-    """What replies over other recordings earned."""
-
-    def lengths(self, mask_cut: bool) -> Tensor:
-        """Tokens of each reply that teach, [R, G]."""
-        return torch.tensor(
-            [[0 if mask_cut and not one.ended else len(one.ids) + one.ended for one in row] for row in self.drawn]
-        )
-
-    def told(self) -> dict[str, Tensor]:
-        """What to say of them."""
-        found = {"reward": self.reward_RG.mean(), "alike": (self.reward_RG.std(1) < LEAST_STD).float().mean()}
-        if len(self.rewards) > 1:
-            found |= {f"reward_{name}": value_RG.mean() for name, value_RG in self.rewards.items()}
-        if self.swapped:
-            found["swapped"] = torch.tensor(self.swapped).mean()
-        ended = [one.ended for row in self.drawn for one in row]
-        found["ended"] = torch.tensor(ended).float().mean()
-        found["reply_tokens"] = self.lengths(mask_cut=False).float().mean()
-        return found
-
-
 @objectives.register("grpo")
 class Grpo(Remembering):
     """Group relative policy optimisation: of several replies that the model draws to one prompt, those that earn more
@@ -181,12 +121,13 @@ class Grpo(Remembering):
 
     Rewards compare a reply with the row's own, and with ``targets`` and ``choices`` of its ``meta``. The value of
     ``loss`` is what is missed of the greatest reward (and the weighted divergence); its gradient is that of ``grpo``,
-    the clipped loss, whose own value says little. Chance comes from torch's generator, so that a run that was stopped
-    draws the same replies again. They are drawn in evaluation mode: freeze parts that have dropout or batch norms, or
-    what learns is a little other than what spoke.
+    the clipped loss, whose own value says little. Likelihoods are those at the temperature of the draws. Chance comes
+    from torch's generator, so that a run that was stopped draws the same replies again. They are drawn in evaluation
+    mode: freeze parts that have dropout or batch norms, or what learns is a little other than what spoke.
     """
 
     Options = GrpoOptions
+    works_in_step = False  # replies end at different steps
     options: GrpoOptions
     batches: Tensor
     """How many batches there were."""
@@ -218,9 +159,6 @@ class Grpo(Remembering):
         """``grpo``; ``reward``, of each kind too, and ``swapped``, that with other recordings; shares of groups that
         earned ``alike``, of replies that ``ended`` and of tokens that were ``clipped``; ``reply_tokens``; ``kl``."""
         options = self.options
-        if any(map(is_part, seen.model.parameters())):
-            # Replies end at different steps, and layers that are cut up work only in step.
-            raise ModelError("objective grpo draws replies in every process by itself; leave --shard out.")
         drawer = self._drawer(seen.model)
         groups = self._groups(drawer, [row for row in seen.batch.rows if is_taught(row.meta)])
         advantage_RG = advantages(groups.reward_RG, options.scale, groups.counted_RG)
@@ -258,46 +196,11 @@ class Grpo(Remembering):
 
     def _groups(self, drawer: LALM, rows: list[Row]) -> Groups:
         """Draw replies and see what they earn. Raises DataError where a row has no reply."""
-        if not rows:
-            raise DataError("objective grpo: no row of this batch has a reply to learn from; add assistant messages.")
-        options, prompts = self.options, [Prompt.of(row) for row in rows]
-        others = over_others([prompt.row for prompt in prompts], options.listening, drawer)
-        asked = [
-            [prompt.row] * options.group + [other[n % len(other)] for n in range(options.listening) if other]
-            for prompt, other in zip(prompts, others, strict=True)
-        ]
-        flat = [row for one in asked for row in one]
-        seeds = torch.randint(2**62, (len(flat),)).tolist()
-        bundle = replace(self.bundle, model=drawer)
-        made = iter(draw(bundle, flat, seeds, options.temperature, options.max_new_tokens))
-        drawn = [[next(made) for _ in one] for one in asked]
-        earned = [self._earned(prompt, replies) for prompt, replies in zip(prompts, drawn, strict=True)]
-        sums = [[sum(options.rewards[name] * value for name, value in one.items()) for one in row] for row in earned]
-        group = options.group
-        counted = [[listening(value, row[group:]) for value in row[:group]] for row in sums]
-        return Groups(
-            [prompt.row for prompt in prompts],
-            [row[:group] for row in drawn],
-            {name: torch.tensor([[one[name] for one in row[:group]] for row in earned]) for name in options.rewards},
-            torch.tensor([row[:group] for row in sums]),
-            torch.tensor(counted),
-            [value for row in sums for value in row[group:]],
-        )
-
-    def _earned(self, prompt: Prompt, drawn: list[Drawn]) -> list[dict[str, float]]:
-        """What each reply earns, by reward."""
-        texts = [self.bundle.renderer.decode(list(ids)).strip() for ids in (prompt.reply, *(one.ids for one in drawn))]
-        truth = Truth.of(texts[0], prompt.row.meta)
-        return [{name: REWARDS[name](text, truth) for name in self.options.rewards} for text in texts[1:]]
+        return groups_of(rows, self.options.group, self.options, replace(self.bundle, model=drawer), self.type_name)
 
     def _log_likelihood(self, seen: Seen) -> Tensor:
-        """``log p`` of each drawn token, [N]; that of an end is the sum of all that end a reply, as any would have."""
-        logits_NV = seen.model.logits(seen.hidden_ND).float() / self.options.temperature
-        log_p_NV = logits_NV.log_softmax(-1)
-        targets_N = seen.packed.targets.to(log_p_NV.device)
-        ended_N = torch.isin(targets_N, self.end_ids)
-        end_N = log_p_NV[:, self.end_ids].logsumexp(-1)
-        return torch.where(ended_N, end_N, log_p_NV.gather(-1, targets_N[:, None])[:, 0])
+        """``log p`` of each drawn token, [N]."""
+        return log_likelihood(seen, self.end_ids, self.options.temperature)
 
     @torch.no_grad()
     def _log_likelihood_by(self, model: LALM, replies: Seen) -> Tensor:
