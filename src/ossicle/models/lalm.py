@@ -41,6 +41,8 @@ class OssiclePreTrainedModel(PreTrainedModel):
             module.weight.normal_(0.0, 0.02)
             if getattr(module, "bias", None) is not None:
                 module.bias.zero_()
+        if "RotaryEmbedding" in type(module).__name__:  # tables that no file holds
+            super()._init_weights(module)
         if module._non_persistent_buffers_set:
             for encoder in (one for one in self.modules() if isinstance(one, Encoder)):
                 encoder.refill(module)
