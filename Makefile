@@ -25,7 +25,7 @@ test: $(VENV)/.dev  ## the quick tests: offline, CPU only
 	$(BIN)/python -m pytest -n 2
 
 test-all: $(VENV)/.dev  ## and the slow ones
-	$(BIN)/python -m pytest -n 2 -m ''
+	$(BIN)/python -m pytest -n 2 -m '' --hypothesis-profile=default
 
 check: $(VENV)/.dev  ## style
 	$(BIN)/python -m ruff check .

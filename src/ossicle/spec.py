@@ -175,7 +175,7 @@ def dump_yaml(value: Any, *, one_line: bool = False) -> str:
         default_flow_style=one_line,
         width=10**9 if one_line else 110,
     )
-    return text.removesuffix("...\n").strip() if one_line else text
+    return text.removesuffix("...\n").removesuffix("\n") if one_line else text
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field
 
@@ -63,6 +63,8 @@ plain = st.recursive(
 
 
 @given(plain)
+@example("\xa0")
+@example(" ")
 def test_yaml_is_read_back_as_written(value):
     assert parse_yaml(dump_yaml(value), "here") == value
     assert first_difference(value, parse_yaml(dump_yaml(value, one_line=True), "here")) is None
