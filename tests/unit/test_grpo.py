@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from earning_kit import fixed, seen_of
 from tiny_run import PITCHES, losses, make_tones, recipe, stop_once
 
 from ossicle.audio import Audio
@@ -41,16 +42,6 @@ def chat(seed=0, reply="A dog.", seconds=1.0, number=1, question="What is this?"
 
 def make(bundle, **options):
     return objectives.get("grpo")(GrpoOptions(**{"group": 3, "max_new_tokens": 8, **options}), bundle)
-
-
-def seen_of(bundle, *chats):
-    return Seen(bundle.model, Batch.pack([bundle.preparer()(one) for one in chats]), bundle.pad_id)
-
-
-def fixed(patch, bundle, *groups):
-    """Have the replies to each prompt be these."""
-    made = [Drawn(tuple(bundle.renderer.encode_text(text)), True) for texts in groups for text in texts]
-    patch.setattr(_earning, "draw", lambda *_: made)
 
 
 @pytest.fixture
