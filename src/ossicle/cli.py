@@ -39,8 +39,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 LongAudioOption = Annotated[
     str,
     typer.Option(
-        metavar="window|error|truncate",
-        help="A recording longer than the model hears at once is asked stretch by stretch, refused, or cut.",
+        metavar="window|whole|error|truncate",
+        help="A recording longer than the model hears at once is asked stretch by stretch, heard whole, refused, or cut.",
     ),
 ]
 MaxNewTokensOption = Annotated[int | None, typer.Option(min=1, show_default=False, help="Longest answer, in tokens.")]

@@ -1,5 +1,8 @@
 """Composing, answering, saving: one tiny random model, held to the promises."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -160,6 +163,36 @@ def test_a_long_recording_can_be_cut_and_the_beginning_is_heard_whole(bundle):
     reply = Local(bundle, "brief", long_audio="truncate").ask(sound(9.0), "?", max_new_tokens=3)
     assert reply.usage.audio_s == pytest.approx(4.0)
     assert reply.text.startswith("[0:00-0:04]")
+
+
+def test_a_long_recording_can_be_heard_whole(bundle):
+    """One prompt with the tokens of every window, and one answer; what learnt to hear so long does so unasked."""
+    chat = Conversation.of(user(sound(9.5), "What is this?"))
+    whole = Local(bundle, "whole", long_audio="whole")
+    reply = whole.generate([chat], Sampling(5))[0]
+    assert reply.audio_tokens == whole.prepare(chat, reply=True).audio_tokens
+    assert reply.usage.audio_s == pytest.approx(9.5)
+    assert "stretches" not in reply.fields
+    assert "".join(delta.text for delta in whole.stream(chat, Sampling(5))) == reply.text
+    learnt = replace(bundle, model=copy.deepcopy(bundle.model))
+    learnt.model.config.hears_s = 10.0
+    assert Local(learnt, "learnt").generate([chat], Sampling(5))[0] == reply
+    assert len(Local(learnt, "learnt").ask(sound(11.0), "?", max_new_tokens=2).fields["stretches"]) == 2
+
+
+def test_more_than_the_language_model_reads_is_refused_and_a_full_context_ends_the_reply(bundle):
+    lm = Local(bundle, "whole", long_audio="whole")
+    chat = Conversation.of(user(sound(9.5), "What is this?"))
+    num_tokens = len(lm.prepare(chat, reply=True).ids)
+    short = replace(bundle, model=copy.deepcopy(bundle.model))
+    short.model.config.text_config.max_position_embeddings = num_tokens
+    with pytest.raises(ModelError, match=rf"{num_tokens} tokens, \d+ of them for 9.5 s of sound.* {num_tokens} "):
+        Local(short, "short", long_audio="whole").generate([chat])
+    with pytest.raises(ModelError, match="shorter recordings"):
+        Local(short, "short", long_audio="whole").score([chat], [["yes"]])
+    short.model.config.text_config.max_position_embeddings = num_tokens + 2
+    reply = Local(short, "short", long_audio="whole").generate([chat], Sampling(max_new_tokens=9))[0]
+    assert reply.usage.completion_tokens == 2 and reply.finish_reason == "length"
 
 
 def test_saved_and_loaded_it_is_the_same(bundle, lm, chats, tmp_path):

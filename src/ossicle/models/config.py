@@ -20,7 +20,8 @@ class OssicleAudioConfig(PreTrainedConfig):
         self.encoder = encoder or {"type": "melnet"}
         self.projector = projector or {"type": "linear"}
         self.max_source_positions = max_source_positions
-        """Frames of the longest window (vLLM reads this)."""
+        """Frames of the longest window, or its tokens where they are more; the model counts them when it is made. vLLM
+        takes it for the most tokens of a recording."""
         super().__init__(**kwargs)
 
 
@@ -34,6 +35,8 @@ class OssicleConfig(PreTrainedConfig):
         integration: how sound enters: a component's name, or ``{"type": name, **options}``.
         clock: whether audio tokens say where they stand in their window.
         audio_around: text before and after each recording in a prompt; ``{n}`` counts recordings from 1.
+        hears_s: seconds of the longest recording that it learnt to hear in one prompt; None where that is one window of
+            its encoder.
         published: the configuration of the published model that this was taken from, or None.
         format_version: of the checkpoint folder.
     """
@@ -49,6 +52,7 @@ class OssicleConfig(PreTrainedConfig):
         integration: str | dict[str, Any] = "prompt",
         clock: bool = False,
         audio_around: tuple[str, str] = ("", ""),
+        hears_s: float | None = None,
         published: dict[str, Any] | None = None,
         format_version: int = 1,
         **kwargs: Any,
@@ -64,6 +68,7 @@ class OssicleConfig(PreTrainedConfig):
         self.integration = integration
         self.clock = clock
         self.audio_around = tuple(audio_around)
+        self.hears_s = hears_s
         self.published = published
         self.format_version = format_version
         super().__init__(**kwargs)

@@ -3,6 +3,7 @@
 n rows of a group · L tokens · V vocabulary
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedConfig
 
 from ossicle.batch import Row
 from ossicle.chat import Sampling
@@ -17,6 +19,7 @@ from ossicle.chat.stopping import stop_at
 from ossicle.models.build import Bundle
 from ossicle.models.cache import Past, RowsCache, joined
 from ossicle.models.recall import Recall, Told
+from ossicle.support.errors import ModelError
 
 TOKENS_AT_ONCE = 1024
 """Tokens that are read together: enough to keep a processor busy; more of them would only bring more padding."""
@@ -90,6 +93,7 @@ class DecodeLoop:
         self.recall = Recall(bundle.model, 0) if recall is None else recall
         self.joins = RowsCache(self._config).is_plain
         """Whether requests that were read apart can go on together, which takes a cache of plain layers."""
+        self._context = context_of(self._config)
         self._waiting: list[Request] = []
         self._groups: list[_Group] = []
 
@@ -99,7 +103,8 @@ class DecodeLoop:
         return bool(self._waiting or self._groups)
 
     def add(self, row: Row, sampling: Sampling) -> Request:
-        """Queue a prepared prompt."""
+        """Queue a prepared prompt. Raises ModelError if the language model cannot read so much."""
+        check_length(row, self._config)
         request = Request(row, sampling)
         self._waiting.append(request)
         return request
@@ -217,7 +222,7 @@ class DecodeLoop:
             stop = request.sampling.stop
             if stop and stop_at(self.decode(request.ids), stop) is not None:
                 request.finish_reason = "stop"
-            elif len(request.ids) >= request.sampling.max_new_tokens:
+            elif len(request.ids) >= min(request.sampling.max_new_tokens, self._context - len(request.row.ids)):
                 request.finish_reason = "length"
 
     def _drop_finished(self) -> None:
@@ -256,6 +261,21 @@ def _positions(mask_nL: Tensor) -> Tensor:
     return (mask_nL.cumsum(-1) - 1).clamp(min=0)
 
 
+def context_of(config: PreTrainedConfig) -> float:
+    """Tokens that a language model reads, its reply among them; infinite where its configuration sets no limit."""
+    return getattr(config, "max_position_embeddings", None) or math.inf
+
+
+def check_length(row: Row, config: PreTrainedConfig) -> None:
+    """Raises ModelError if nothing of the language model's context is left for a reply."""
+    context = context_of(config)
+    if len(row.ids) >= context:
+        raise ModelError(
+            f"{len(row.ids):,} tokens, {sum(row.audio_tokens):,} of them for {row.audio_s:.1f} s of sound, are more "
+            f"than the {context:,} that the language model reads; ask about fewer or shorter recordings at once."
+        )
+
+
 @torch.inference_mode()
 def score(bundle: Bundle, rows: list[Row], recall: Recall | None = None) -> list[tuple[float, int]]:
     """Log probability of the trained tokens of each row, and how many there are.
@@ -264,8 +284,13 @@ def score(bundle: Bundle, rows: list[Row], recall: Recall | None = None) -> list
         bundle: who reads them.
         rows: prepared with a reply in them.
         recall: what need not be heard again; nothing by default.
+
+    Raises:
+        ModelError: more tokens than the language model reads.
     """
     device = bundle.model.device
+    for row in rows:
+        check_length(row, bundle.model.config.text_config)
     ids_NL = _padded([row.ids for row in rows], bundle.pad_id, "right").to(device)
     mask_NL = _padded([[1] * len(row.ids) for row in rows], 0, "right").to(device)
     trained_NL = _padded([row.trained for row in rows], 0, "right")[:, 1:].to(device)

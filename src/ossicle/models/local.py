@@ -1,5 +1,6 @@
 """A model of ours, in this process."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from ossicle.models.build import Bundle
 from ossicle.models.recall import Recall
 from ossicle.support.errors import AudioError
 
-LongAudio = Literal["window", "error", "truncate"]
+LongAudio = Literal["window", "whole", "error", "truncate"]
 
 
 class Local:
@@ -24,7 +25,8 @@ class Local:
         bundle: model, tokenizer, renderer.
         name: how it is called in logs.
         long_audio: what becomes of a recording longer than the model hears at once: ``"window"`` asks about one
-            stretch after another, ``"error"`` refuses, ``"truncate"`` hears the beginning and says so in ``fields``.
+            stretch after another, ``"whole"`` hears all of it in one prompt, as far as the language model's context
+            goes, ``"error"`` refuses, ``"truncate"`` hears the beginning and says so in ``fields``.
         max_batch: replies made at a time.
         recall_bytes: what may be kept of recordings and conversations, so that a further question about them is quick;
             see :class:`~ossicle.models.recall.Recall`, also for the default. 0 keeps nothing.
@@ -45,7 +47,8 @@ class Local:
         self.prepare = bundle.preparer()
         self.recall = Recall(bundle.model, recall_bytes)
         encoder = self.prepare.encoder
-        self.span_s = encoder.window_samples / encoder.sample_rate
+        window_s = encoder.window_samples / encoder.sample_rate
+        self.span_s = math.inf if long_audio == "whole" else max(window_s, bundle.model.config.hears_s or 0.0)
         """Seconds that the model hears at once."""
 
     def ask(

@@ -25,6 +25,8 @@ SHARE_OF_WEIGHTS = 4
 """By default, what is kept takes no more than a quarter of what the weights take, or the least limit if it is more."""
 LEAST_SHARED = 16
 """A shared beginning of fewer tokens is read again: that takes no longer than to look it up."""
+WINDOWS_AT_ONCE = 32
+"""Windows that are encoded together, so that an hour heard whole takes no more memory for it than a quarter of one."""
 VALUES = 16
 """Values of each tensor that are looked at to see whether the weights are the same."""
 
@@ -245,17 +247,19 @@ class Recall:
             return found
         # Those of about one length are encoded together.
         missing.sort(key=lambda window: len(window.features))
-        features = pad_sequence([window.features for window in missing], batch_first=True)
-        lengths_W = torch.tensor([len(window.features) for window in missing])
-        given = features.to(self.model.device, self.model.dtype)
-        frames = self.model.model.encode(given, lengths_W.to(self.model.device))
-        for window, x_KD, length in zip(missing, frames.x_BFD, frames.lengths_B.tolist(), strict=True):
-            found[window.key] = x_KD[:length]
+        for start in range(0, len(missing), WINDOWS_AT_ONCE):
+            some = missing[start : start + WINDOWS_AT_ONCE]
+            features = pad_sequence([window.features for window in some], batch_first=True)
+            lengths_W = torch.tensor([len(window.features) for window in some])
+            given = features.to(self.model.device, self.model.dtype)
+            frames = self.model.model.encode(given, lengths_W.to(self.model.device))
+            for window, x_KD, length in zip(some, frames.x_BFD, frames.lengths_B.tolist(), strict=True):
+                found[window.key] = x_KD[:length].clone()
         if self._recalls:
             with self._lock:
                 if epoch == self._epoch:
                     for window in missing:
-                        self._put(window.key, found[window.key].clone())
+                        self._put(window.key, found[window.key])
         return found
 
     def _put(self, key: str | int, value: Tensor | _Read) -> None:
