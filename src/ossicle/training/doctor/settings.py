@@ -23,6 +23,11 @@ PER_ACTIVATION = 34
 """Bytes a transformer layer keeps per position and width for the way back (Korthikanti et al. 2022, arXiv 2205.05198,
 section 4.1: 34 s·b·h, without the scores of attention)."""
 
+PER_LOGIT = 12
+"""Bytes per logit of a word that is predicted: itself, its gradient, and what log-softmax keeps, in float32."""
+WORDS = 1 / 3
+"""Share of the positions that are words, and so predicted: half as many as audio tokens."""
+
 
 def of_settings(recipe: Recipe) -> Iterator[Finding]:
     """What is to be said of the recipe alone."""
@@ -140,6 +145,7 @@ def _needs(stage: Stage, parts: Parts, counts: Mapping[str, int], tokens_per_s: 
     # Computed again, each layer keeps its input alone, and one at a time all the rest.
     kept = PER_ACTIVATION + 4 * layers if stage.recompute else PER_ACTIVATION * layers
     total += kept * positions * text.hidden_size
+    total += PER_LOGIT * WORDS * positions * text.vocab_size
     levels = getattr(parts.encoder, "levels", None)
     if levels is not None and stage.train.get("encoder", "frozen") != "frozen":
         frames = parts.encoder.num_frames(parts.encoder.window_samples)
