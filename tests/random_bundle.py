@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from ossicle.encoders import encoders
 from ossicle.models import Bundle, build
 from ossicle.training.tiny_form import LANGUAGE_MODEL
 
@@ -13,6 +14,19 @@ SPEC = {
     "language_model": dict(LANGUAGE_MODEL),
     "tokenizer": {"vocab_size": 700},
 }
+CODEC = {"type": "mimi", **encoders.get("mimi").tiny().options.model_dump(mode="json")}
+INTEGRATIONS: dict[str, dict[str, Any]] = {
+    "prompt": {"integration": "prompt"},
+    "cross_attention": {"integration": {"type": "cross_attention", "heads": 2, "head_dim": 8}},
+    "task_aware": {"integration": {"type": "task_aware", "experts": 2, "hidden": 16}},
+    "prompt_adapter": {"integration": {"type": "prompt_adapter", "rank": 2, "hidden": 8}},
+    "codes": {
+        "integration": "codes",
+        "encoder": {**CODEC, "codebooks": 2, "window_s": 4.0},
+        "projector": {"type": "codes"},
+    },
+}
+"""What each way in changes of the spec: a test that is parametrised with these holds all of them to its promise."""
 
 
 def random_bundle(**changes: Any) -> Bundle:

@@ -8,13 +8,14 @@ of the wrong type is a :class:`SpecError` of one sentence that names the file an
   whose ``type`` changes is replaced, for the options of one component say nothing about another. ``!replace``
   before a mapping or list replaces it whole.
 * ``a.b=c`` overrides set one value, parsed as YAML; an item of a list goes by its number or its ``name``
-  (``stages.align.steps=10``).
+  (``stages.align.steps=10``). One that changes a ``type`` replaces the mapping, too, but for what other overrides
+  before it set there; even an option of the same name may mean another's weights.
 * Numbers follow YAML 1.2: ``1e-3`` is a number; only ``true`` and ``false`` are booleans, so ``no`` stays a word.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,13 +46,19 @@ class NoOptions(Spec):
     """The options of a component that has none."""
 
 
-def load_spec(cls: type[M], source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> M:
+def load_spec(
+    cls: type[M],
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    tell: Callable[[str], None] | None = None,
+) -> M:
     """Read a spec.
 
     Args:
         cls: the model to read into.
         source: a YAML file, or its content as a mapping.
         overrides: ``a.b=c`` assignments, applied in order after ``extends`` was followed.
+        tell: given a sentence for each override that changes a ``type`` and with it drops options.
 
     Raises:
         SpecError: the file is missing or no YAML, or does not fit ``cls``.
@@ -60,7 +67,10 @@ def load_spec(cls: type[M], source: str | Path | Mapping[str, Any], overrides: S
         where, data = "the given spec", _plain(source)
     else:
         where, data = str(source), read_yaml(source)
-    for override in overrides:
+    for number, override in enumerate(overrides):
+        data, dropped = _retyped(data, override, overrides[:number])
+        if dropped and tell is not None:
+            tell(dropped)
         data = override_value(data, override)
     return validate(cls, data, where)
 
@@ -257,12 +267,45 @@ def merge(base: Any, over: Any) -> Any:
 
 def override_value(data: Any, assignment: str) -> Any:
     """``data`` with one ``a.b=c`` assignment applied; ``data`` itself is not changed. Raises SpecError."""
+    keys, value = _read(assignment)
+    return _set(data, keys, value, assignment)
+
+
+def _read(assignment: str) -> tuple[list[str], Any]:
     dotted, equals, text = assignment.partition("=")
     keys = dotted.strip().split(".")
     if not equals or not all(keys):
         raise SpecError(f"the override {assignment!r} does not read key.key=value.")
-    value = _plain(parse_yaml(text, f"the override {assignment!r}"))
-    return _set(data, keys, value, assignment)
+    return keys, _plain(parse_yaml(text, f"the override {assignment!r}"))
+
+
+def _retyped(data: Any, assignment: str, before: Sequence[str]) -> tuple[Any, str | None]:
+    """``data`` without the options that go with a ``type`` which ``assignment`` changes, and a sentence about them.
+
+    What the assignments ``before`` set among them stays.
+    """
+    keys, value = _read(assignment)
+    here = keys[:-1]
+    old = _get(data, here, assignment) if keys[-1] == "type" else None
+    if not isinstance(old, Mapping) or old.get("type", value) == value:
+        return data, None
+    given = [_read(one)[0] for one in before]
+    kept = {"type", *(one[len(here)] for one in given if len(one) > len(here) and one[: len(here)] == here)}
+    dropped = [key for key in old if key not in kept]
+    if not dropped:
+        return data, None
+    data = _set(data, here, {key: old[key] for key in old if key in kept}, assignment)
+    return data, f"{'.'.join(keys)} is now {value}; what was set for {old['type']} went with it: {', '.join(dropped)}."
+
+
+def _get(data: Any, keys: Sequence[str], assignment: str) -> Any:
+    """What lies there, or None."""
+    for key in keys:
+        if isinstance(data, list):
+            data = data[_index(data, key, assignment)]
+        else:
+            data = data.get(key) if isinstance(data, Mapping) else None
+    return data
 
 
 def _set(data: Any, keys: Sequence[str], value: Any, assignment: str) -> Any:

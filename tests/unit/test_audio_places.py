@@ -169,7 +169,7 @@ def test_transformers_own_way_pads_and_replies_as_each_alone(bundle, tmp_path):
 
 
 def test_beams_of_a_row_hear_its_own_sound(bundle):
-    chats = [Conversation.of(user(sound(1.0, seed), "What is it?")) for seed in (1, 2)]
+    chats = [Conversation.of(user(sound(1.0, seed), "What is it?")) for seed in (1, 7)]
     how = {"num_beams": 2, "num_return_sequences": 2, "max_new_tokens": 5, "do_sample": False}
     inputs = inputs_of(bundle, *chats)
     together = bundle.model.generate(**inputs, **how)

@@ -163,3 +163,41 @@ def test_projectors_are_held_to_the_same():
     found = outcomes(PROJECTOR_CHECKS, Sums)
     assert found["tokens are counted exactly before they exist"].startswith("num_tokens([1]) says 0;")
     assert found[GRADIENTS].startswith("no gradient reaches bias;")
+
+
+class Picks(Sums):
+    """Every third frame, and the matrix of each."""
+
+    def lengths(self, num_frames):
+        return -(-num_frames // 3)
+
+    def forward(self, frames):
+        return Frames(self.matrix(frames.x_BFD)[:, ::3] + self.bias, self.lengths(frames.lengths_B))
+
+
+class SaysSo(Picks):
+    unheard_frames = 2
+
+
+class SaysTooLittle(Picks):
+    unheard_frames = 1
+
+
+class SaysTooMuch(Picks):
+    unheard_frames = 3
+
+
+@pytest.mark.parametrize(
+    ("cls", "words"),
+    [
+        (Picks, "2 frames: the tokens are the same whatever those at 1 are; let each reach a token"),
+        (SaysTooLittle, "7 frames: the tokens are the same whatever those at 1, 2, 4, 5 are"),
+        (SaysTooMuch, "unheard_frames is 3, which is no less than a token's 3 frames"),
+    ],
+)
+def test_a_projector_that_leaves_frames_out_is_told_which(cls, words):
+    assert words in outcomes(PROJECTOR_CHECKS, cls)["every frame reaches a token"]
+
+
+def test_a_projector_may_say_how_many_frames_it_leaves_out():
+    assert set(outcomes(PROJECTOR_CHECKS, SaysSo).values()) == {None}

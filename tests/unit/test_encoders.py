@@ -17,6 +17,7 @@ from transformers import (
     Wav2Vec2FeatureExtractor,
     WhisperFeatureExtractor,
 )
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from ossicle.audio import Audio
 from ossicle.audio.resample import resample
@@ -270,7 +271,40 @@ def test_towers_equal_transformers(name, num_samples, tmp_path):
             wanted, tokens = upstream(mel).last_hidden_state, torch.tensor([1500])  # it passes on the silence
     found = heard(encoder, samples)
     assert found.lengths_B.tolist() == tokens.tolist() == [encoder.num_frames(num_samples)]
-    torch.testing.assert_close(found.x_BFD, wanted[:, : int(tokens)], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found.x_BFD, wanted[:, : int(tokens)], rtol=0, atol=0)
+
+
+def test_exact_windows_are_those_of_transformers_to_the_last_bit(tmp_path):
+    """Of sizes that are rounded differently: a few mel frames, as many as silence is not left over, and between."""
+    torch.manual_seed(0)
+    sizes = {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 64}
+    encoder = build(type="whisper", config={**sizes, "num_mel_bins": 80})
+    upstream = WhisperEncoder(encoder.config).eval()
+    upstream.load_state_dict(encoder.encoder.state_dict())
+    extract = WhisperFeatureExtractor(feature_size=80)
+    for sizes in ([1], [399], [1600, 100], [160_000, 23_457], [479_519], [479_521, 300_001, 480_000]):
+        windows = [sound(size, size) for size in sizes]
+        mel = extract(windows, sampling_rate=16_000, return_tensors="pt").input_features
+        features = [encoder.prepare(samples[None]) for samples in windows]
+        padded = torch.nn.utils.rnn.pad_sequence(features, batch_first=True)
+        with torch.inference_mode():
+            assert torch.equal(encoder._with_silence(padded, torch.tensor(list(map(len, features)))), mel), sizes
+            wanted = upstream(mel).last_hidden_state
+        found = heard(encoder, *windows)
+        for row, length in enumerate(found.lengths_B.tolist()):
+            assert torch.equal(found.x_BFD[row, :length], wanted[row, :length]), sizes
+
+
+def test_masks_leave_the_silence_after_a_window_silent():
+    """Where the last mel frame was masked, silence is told by the loudest."""
+    encoder = build(**small("whisper"))
+    features = encoder.prepare(sound(9_000)[None])
+    masked = features.clone()
+    masked[-3:] = features.mean()
+    length = torch.tensor([len(features)])
+    plain, filled = (encoder._with_silence(one[None], length)[0, :, len(features) :] for one in (features, masked))
+    assert len(plain.unique()) == len(filled.unique()) == 1
+    assert float(plain.max()) == pytest.approx(float(features.max()) - 2) == float(filled.max())
 
 
 @pytest.mark.parametrize("name", ["whisper", *TOWERS])

@@ -8,7 +8,7 @@ from ossicle.audio import Audio
 from ossicle.batch import Batch
 from ossicle.chat import Conversation, Sampling, assistant, user
 from ossicle.models import Local, build
-from ossicle.models.integrations.cross_attention import decoder_layers
+from ossicle.models.integrations.cross_attention import decoder_layers, places
 from ossicle.support.errors import DataError, ModelError, SpecError
 from ossicle.training.objectives import Seen, objectives
 from random_bundle import SPEC, random_bundle
@@ -83,6 +83,45 @@ def test_a_recording_takes_one_id_however_long_it_is(bundle):
     short, long = (prepare(Conversation.of(user(sound(s), "What?"))) for s in (0.3, 9.7))
     assert len(short.ids) == len(long.ids) and len(long.windows) == 3
     assert sum(long.audio_tokens) > 20 * sum(short.audio_tokens)
+
+
+def test_the_order_of_windows_is_heard(bundle):
+    """Two windows of one length, one after the other or the other way round."""
+    inputs = inputs_of(bundle, Conversation.of(user(sound(8.0), "What came first?")))
+    assert len(inputs["input_features"]) == 2
+    swapped = {**inputs, "input_features": inputs["input_features"].flip(0)}
+    place = bundle.model.model.integration.place
+    share = place.share.detach().clone()
+    with torch.inference_mode():
+        gap = (bundle.model(**inputs).logits - bundle.model(**swapped).logits).abs().max()
+        place.share.fill_(0.0)
+        unplaced = (bundle.model(**inputs).logits - bundle.model(**swapped).logits).abs().max()
+        place.share.copy_(share)
+    assert gap > 0.01 > 1e-4 > unplaced
+
+
+def test_places_are_counted_in_each_recording():
+    recordings = torch.tensor([[0, 0, 0, 1, 1, 2], [0, 0, -1, -1, -1, -1], [-1, -1, -1, -1, -1, -1]])
+    counted = places(recordings)
+    assert counted[0].tolist() == [0, 1, 2, 0, 1, 0] and counted[1, :2].tolist() == [0, 1]
+    assert places(recordings[:, :0]).shape == (3, 0)
+
+
+def test_blocks_stand_where_they_are_wanted():
+    first, last = (
+        random_bundle(integration={**SMALL, "layers": [0]}),
+        random_bundle(integration={**SMALL, "layers": [1]}),
+    )
+    assert [list(one.model.model.integration.blocks) for one in (first, last)] == [["0"], ["1"]]
+    for wrong, words in (
+        ({"layers": [0, 2]}, r"model\.integration\.layers: there is no layer 2; the language model has 2, 0 to 1"),
+        ({"layers": [-1, 0]}, "there is no layer -1"),
+        ({"layers": [1, 0]}, r"layers \[1, 0\] must be different numbers, from low to high"),
+        ({"layers": []}, "must be different numbers"),
+        ({"layers": [0], "every": 2}, "every and layers both say where the blocks stand"),
+    ):
+        with pytest.raises(SpecError, match=words):
+            build({**SPEC, "integration": {**SMALL, **wrong}}, ["text"] * 20)
 
 
 def test_words_hear_the_recordings_up_to_them_and_no_later_one(bundle):

@@ -5,6 +5,8 @@ import torch
 
 from ossicle.encoders import Frames, encoders
 from ossicle.projectors import projectors
+from ossicle.projectors._conformance import unheard
+from ossicle.projectors.conv import prime_factors
 from ossicle.projectors.segment import segments
 from ossicle.spec import build_options
 from ossicle.support.errors import SpecError
@@ -144,3 +146,82 @@ def test_tokens_of_a_transformer_know_what_comes_later():
     assert not torch.allclose(
         projector(given).x_BFD[:, 0], projector(Frames(changed, given.lengths_B)).x_BFD[:, 0], atol=1e-4
     )
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5, 7, 8, 12, 17])
+def test_convolutions_of_any_stride_hear_every_frame(stride):
+    cls = projectors.get("conv")
+    projector = cls(cls.Options(stride=stride, hidden=6), 32, 5).eval()
+    for num_frames in (1, stride, stride + 1, 40):
+        given = frames(num_frames)
+        with torch.no_grad():
+            tokens = projector(given)
+            lost = unheard(projector, given)
+        assert tokens.x_BFD.shape[1] == int(tokens.lengths_B) == projector.num_tokens([num_frames])
+        assert projector.num_tokens([num_frames]) == -(-num_frames // stride)
+        assert lost == []
+
+
+def test_the_convolutions_are_those_of_wavllm_and_blsp():
+    """WavLLM: two of width 3; BLSP: three of width 5; each doubles its outputs for the gates, and a bottleneck of 512
+    follows."""
+    cls = projectors.get("conv")
+    with torch.device("meta"):
+        wavllm = cls(cls.Options(stride=4, hidden=1024, bottleneck=512), 1280, 2048)
+        blsp = cls(cls.Options(stride=8, kernel=5, bottleneck=512), 1280, 4096)
+    assert [tuple(one.conv.weight.shape) for one in wavllm.convs] == [(2048, 1280, 3), (2048, 1024, 3)]
+    assert [tuple(one.conv.weight.shape) for one in blsp.convs] == [(2560, 1280, 5)] * 3
+    assert tuple(wavllm.bottleneck.down.weight.shape) == (512, 1024)
+    assert wavllm.num_tokens([1500]) == 375 and blsp.num_tokens([1500]) == 188
+    assert prime_factors(360) == [2, 2, 2, 3, 3, 5] and prime_factors(1) == []
+
+
+def test_a_gate_lets_half_of_what_is_convolved_through():
+    """A kernel that picks its middle frame, and gates of one half for what is loud."""
+    cls = projectors.get("conv")
+    projector = cls(cls.Options(stride=2), 1, 1)
+    with torch.no_grad():
+        for parameter in projector.parameters():
+            parameter.zero_()
+        projector.convs[0].conv.weight[0, 0, 1] = 1.0
+        projector.proj.weight.fill_(1.0)
+        tokens = projector(Frames(torch.tensor([[[2.0], [4.0], [6.0], [8.0], [9.0]]]), torch.tensor([4])))
+    assert tokens.x_BFD[0, :2, 0].tolist() == [1.0, 3.0] and tokens.lengths_B.tolist() == [2]
+
+
+def test_tokens_of_several_projectors_come_one_after_the_other():
+    """In a batch of unequal lengths, too, where none may stand behind another's padding."""
+    cls = projectors.get("concat")
+    queries = {"type": "qformer", "queries": 2, "hidden": 32, "heads": 2}
+    projector = cls(cls.Options(projectors=({"type": "pool", "stride": 3}, queries)), (32,), 24).eval()
+    long, short = frames(10), frames(4, seed=1)
+    x_BFD = torch.nn.utils.rnn.pad_sequence([long.x_BFD[0], short.x_BFD[0]], batch_first=True)
+    tokens = projector(Frames(x_BFD, torch.tensor([10, 4])))
+    assert tokens.lengths_B.tolist() == [6, 4] == [projector.num_tokens([10]), projector.num_tokens([4])]
+    for row, given, means in ((0, long, 4), (1, short, 2)):
+        first, second = (one(given).x_BFD[0] for one in projector.projectors)
+        assert (len(first), len(second)) == (means, 2)
+        torch.testing.assert_close(tokens.x_BFD[row, : means + 2], torch.cat([first, second]), rtol=1e-4, atol=1e-5)
+    assert projector.options.projectors[1]["cross_every"] == 1, "options are written out"
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        ({"type": "pol"}, r"model\.projector\.projectors\.1: there is no projector 'pol'\. Did you mean 'pool'"),
+        ({"type": "pool", "strid": 2}, r"model\.projector\.projectors\.1 \(pool\): strid: unknown key"),
+        ({"type": "codes"}, r"projectors\.1: codes reads codes, and those beside it frames"),
+        ({"stride": 2}, r"model\.projector\.projectors\.1: expected a projector"),
+    ],
+)
+def test_a_projector_beside_others_that_does_not_fit_is_named(inner, words):
+    with pytest.raises(SpecError, match=words):
+        build_options(projectors, {"type": "concat", "projectors": [{"type": "pool"}, inner]}, "model.projector")
+
+
+def test_the_words_are_shown_to_each_of_several_projectors():
+    beside = [{"type": "pool", "stride": 4}, {"type": "cross_attention", "stride": 2, "heads": 2, "words": 9}]
+    bundle = random_bundle(projector={"type": "concat", "projectors": beside})
+    table = bundle.model.get_input_embeddings().weight
+    words = bundle.model.model.multi_modal_projector.projectors[1].words_VD
+    torch.testing.assert_close(words * 8.0, table[[i * len(table) // 9 for i in range(9)]])

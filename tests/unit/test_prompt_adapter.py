@@ -137,37 +137,6 @@ def test_padding_and_neighbours_change_no_strength(bundle, side):
     torch.testing.assert_close(strengths(bundle, *messages, side=side, beside=beside), strengths(bundle, *messages))
 
 
-def test_left_and_right_padding_give_the_same_logits(bundle):
-    prepare = bundle.preparer()
-    chats = [Conversation.of(user(sound(s, n), "Is it a dog?" * (n + 1))) for n, s in enumerate((1.0, 2.3))]
-    batch = Batch.pack([prepare(chat, reply=True) for chat in chats])
-    found = []
-    for side in ("left", "right"):
-        inputs = batch.inputs(pad_id=bundle.pad_id, side=side)
-        positions = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
-        with torch.inference_mode():
-            logits = bundle.model(**inputs, position_ids=positions).logits
-        found.append(logits[inputs["attention_mask"].bool()])
-    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
-
-
-def test_what_is_learnt_is_what_is_read_when_asked(bundle):
-    """The prefill of a prompt, then its reply token by token, against the whole row at once."""
-    row = bundle.preparer()(Conversation.of(user(sound(1.0), "Is it a dog?"), assistant("No, it is a bell.")))
-    start = row.trained.index(True)
-    inputs = Batch.pack([row]).inputs(pad_id=bundle.pad_id)
-    ids = inputs.pop("input_ids")
-    del inputs["attention_mask"]
-    with torch.inference_mode():
-        whole = bundle.model(input_ids=ids, **inputs).logits[0]
-        out = bundle.model(input_ids=ids[:, :start], **inputs, use_cache=True)
-        found = [out.logits[0]]
-        for at in range(start, ids.shape[1]):
-            out = bundle.model(input_ids=ids[:, at : at + 1], past_key_values=out.past_key_values, use_cache=True)
-            found.append(out.logits[0])
-    torch.testing.assert_close(torch.cat(found), whole, rtol=1e-4, atol=1e-4)
-
-
 def test_a_cached_conversation_goes_on_with_several_tokens_and_a_new_question(bundle):
     prepare = bundle.preparer()
     first = [user("Is it a dog?"), assistant("No, it is a bell.")]

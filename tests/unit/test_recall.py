@@ -10,15 +10,9 @@ from ossicle.chat import Conversation, Sampling, assistant, user
 from ossicle.models import Local
 from ossicle.models.cache import GrowingLayer
 from ossicle.models.decoding import DecodeLoop
-from random_bundle import random_bundle
+from random_bundle import INTEGRATIONS, random_bundle
 
 GREEDY = Sampling(max_new_tokens=6)
-INTEGRATIONS = {
-    "prompt": "prompt",
-    "cross_attention": {"type": "cross_attention", "heads": 2, "head_dim": 8},
-    "task_aware": {"type": "task_aware", "experts": 2, "hidden": 16},
-    "prompt_adapter": {"type": "prompt_adapter", "rank": 2, "hidden": 8},
-}
 LONG = "What is it that can be heard in this recording, and who or what may have made it, and when does it begin?"
 
 
@@ -29,7 +23,7 @@ def sound(seconds: float, seed: int = 0) -> Audio:
 
 @pytest.fixture(scope="module", params=INTEGRATIONS)
 def bundle(request):
-    return random_bundle(integration=INTEGRATIONS[request.param])
+    return random_bundle(**INTEGRATIONS[request.param])
 
 
 class Watched:

@@ -101,6 +101,47 @@ def test_overrides_reach_items_by_number_and_name():
 
 
 @pytest.mark.parametrize(
+    ("overrides", "encoder", "told"),
+    [
+        (
+            ["encoder.type=whisper"],
+            {"type": "whisper"},
+            ["encoder.type is now whisper; what was set for melnet went with it: dim, inner."],
+        ),
+        (["encoder.type=melnet"], {"type": "melnet", "dim": 64, "inner": {"type": "x", "size": 2}}, []),
+        (["encoder.dim=3", "encoder.type=whisper"], {"type": "whisper", "dim": 3}, ["inner"]),
+        (["encoder.type=whisper", "encoder.dim=3"], {"type": "whisper", "dim": 3}, ["dim, inner"]),
+        (
+            ["encoder.inner.size=3", "encoder.type=layers"],
+            {"type": "layers", "inner": {"type": "x", "size": 3}},
+            ["dim"],
+        ),
+        (
+            ["encoder.inner.type=y"],
+            {"type": "melnet", "dim": 64, "inner": {"type": "y"}},
+            ["encoder.inner.type is now y"],
+        ),
+        (["encoder.type=layers", "encoder.inner.type=y"], {"type": "layers", "inner": {"type": "y"}}, ["dim, inner"]),
+        (["encoder={dim: 1}", "encoder.type=whisper"], {"dim": 1, "type": "whisper"}, []),
+    ],
+)
+def test_another_type_takes_the_options_of_the_old_one_away(overrides, encoder, told):
+    data = {"encoder": {"type": "melnet", "dim": 64, "inner": {"type": "x", "size": 2}}}
+    found: list[str] = []
+    spec = load_spec(Whole, data, overrides, found.append)
+    assert spec.encoder == encoder
+    assert len(found) == len(told) and all(words in sentence for words, sentence in zip(told, found, strict=True))
+    assert load_spec(Whole, data, overrides) == spec
+    assert data["encoder"]["dim"] == 64
+
+
+def test_types_within_lists_change_alike():
+    data = {"encoder": {"type": "concat", "encoders": [{"type": "a", "size": 1}, {"type": "b", "size": 2}]}}
+    spec = load_spec(Whole, data, ["encoder.encoders.1.type=c"])
+    assert spec.encoder["encoders"] == [{"type": "a", "size": 1}, {"type": "c"}]
+
+
+@pytest.mark.parametrize(
     ("text", "override", "sentence"),
     [
         ("enconder: {}", None, "{file}: enconder: unknown key 'enconder'; did you mean 'encoder'?"),

@@ -92,6 +92,24 @@ def test_what_the_full_form_does_not_know_is_refused_before_it_becomes_small(sys
         tiny_form(load_recipe(FOLDER / f"{system}.yaml", [override]))
 
 
+def test_projectors_beside_one_another_stay_so_in_the_smallest_form():
+    small = tiny_form(load_recipe(FOLDER / "gama.yaml")).model["projector"]
+    assert [one["type"] for one in small["projectors"]] == ["qformer", "aggregator"]
+    assert small["projectors"][0]["hidden"] == 32
+
+
+def test_another_encoder_is_chosen_by_one_key(capsys):
+    """The options of the old one go; what the line itself sets stays."""
+    recipe = str(FOLDER.parent / "own-folder.yaml")
+    assert main(["show", recipe, "model.encoder.type=ced", "model.encoder.dim=64"]) == 0
+    shown = capsys.readouterr()
+    assert "note: model.encoder.type is now ced; what was set for melnet went with it: channels, dim," in shown.err
+    assert "encoder         ced" in shown.out and "dim=64" in shown.out
+    assert main(["show", recipe, "--tiny", "model.encoder.type=layers", "model.encoder.encoder.type=melnet"]) == 0
+    assert main(["show", recipe, "--tiny", "model.encoder.type=layers"]) == 2
+    assert "model.encoder (layers): encoder: this key is missing." in capsys.readouterr().err
+
+
 def test_the_smallest_form_of_what_does_not_go_together_is_refused(capsys):
     recipe = str(FOLDER / "qwen_audio.yaml")
     assert main(["train", recipe, "--tiny", "model.projector.strid=3", "--out", "none"]) == 2

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ossicle.commands.answering import hush_libraries
+from ossicle.commands.recipes import read_recipe
 
 MARKS = {"good": "✓", "doubt": "?", "fault": "✗"}
 
@@ -15,10 +16,10 @@ def run(
 ) -> bool:
     """Examine a recipe and print what was found; whether no fault was."""
     hush_libraries()
-    from ossicle.training import load_recipe, tiny_form
+    from ossicle.training import tiny_form
     from ossicle.training.doctor import examine
 
-    given = load_recipe(recipe, overrides)
+    given = read_recipe(recipe, overrides)
     findings = examine(tiny_form(given) if tiny else given, rows=rows, steps=steps, device=device)
     counts = {verdict: sum(finding.verdict == verdict for finding in findings) for verdict in MARKS}
     if as_json:

@@ -20,7 +20,7 @@ def run(
     hush_libraries()
     from ossicle.training.sweep import load_sweep, run_sweep, verdicts
 
-    sweep = load_sweep(file, overrides)
+    sweep = load_sweep(file, overrides, note)
     with writing(out):
         points = run_sweep(sweep, out, keep_models=keep_models, tiny=tiny, **how)
         picture = _draw(sweep, points, out / "results.png")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ossicle.commands.answering import hush_libraries, writing
+from ossicle.commands.recipes import read_recipe
 from ossicle.support.progress import is_first_process
 
 
@@ -21,9 +22,9 @@ def run(
 ) -> None:
     """Train, and say where the model lies."""
     hush_libraries()
-    from ossicle.training import load_recipe, tiny_form, train
+    from ossicle.training import tiny_form, train
 
-    given = load_recipe(recipe, overrides)
+    given = read_recipe(recipe, overrides)
     with writing(out):
         model = train(
             tiny_form(given) if tiny else given,

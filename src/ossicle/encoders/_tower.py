@@ -17,8 +17,12 @@ from ossicle.encoders.base import Frames
 HOP = 160
 WINDOW_S = 30
 MEL_FRAMES = 100 * WINDOW_S
-EDGE = 2
-"""Mel frames kept after the last that counts: centred past the end, they still hear some of the window."""
+EDGE = 3
+"""Mel frames kept after the last that counts: two that are centred past the end still hear some of the window, and the
+third is as silent as all after it."""
+LEAST = 64
+"""Mel frames computed together at least: a product of matrices of less than a dozen columns is rounded in another order
+than upstream's of 3000, at least by MKL."""
 SILENCE = -1.5
 
 
@@ -26,9 +30,9 @@ class TowerOptions(UpstreamOptions):
     """As upstream; and how much of it is computed."""
 
     mode: Literal["exact", "trim"] = "exact"
-    """``exact``: every window is padded to 30 s with silence, as upstream. ``trim``: only the frames that exist are
-    computed, which is faster by what isn't there. Where upstream's layers don't attend to the padding, what is left
-    out changes nothing; elsewhere the frames are nearly the same."""
+    """``exact``: every window is padded to 30 s with silence, and heard as upstream hears it, to the last bit.
+    ``trim``: only the frames that exist are computed, which is faster by what isn't there. Where upstream's layers
+    don't attend to the padding, what is left out changes nothing; elsewhere the frames are nearly the same."""
 
 
 class Tower(Upstream):
@@ -69,11 +73,11 @@ class Tower(Upstream):
         return () if self.pooled else self.encoder.layers
 
     def prepare(self, samples_CT: np.ndarray) -> Tensor:
-        """Whisper's own log-mel [T, M] of the mel frames that count and the two after them."""
+        """Whisper's own log-mel [T, M] of the mel frames that count and the three after them."""
         samples_T = samples_CT[0]
         wanted = -(-len(samples_T) // HOP) + EDGE
         # As upstream fills up to 30 s with silence, but only as far as the wanted frames hear.
-        heard = min((wanted + 3) * HOP, self.window_samples)
+        heard = min((max(wanted, LEAST) + 3) * HOP, self.window_samples)
         filled_T = np.pad(samples_T, (0, heard - len(samples_T)))
         mel_MT = self.extractor(
             filled_T, sampling_rate=self.sample_rate, padding=False, return_tensors="pt"
@@ -135,6 +139,9 @@ class Tower(Upstream):
         loudest_B11 = padded.masked_fill(~is_real_BT1, SILENCE).amax(dim=(1, 2), keepdim=True)
         # After Whisper's scaling (x + 4) / 4 its floor, 8 below the maximum, is 2 below; digital silence is −1.5.
         silence_B11 = (loudest_B11 - 2.0).clamp(min=SILENCE)
+        # The last frame holds the same as upstream rounded it, unless it was masked or filtered since.
+        last_B11 = padded[torch.arange(len(padded)), lengths_B.clamp(max=length) - 1].amin(1)[:, None, None]
+        silence_B11 = torch.where((last_B11 - silence_B11).abs() < 1e-6, last_B11, silence_B11)
         return torch.where(is_real_BT1, padded, silence_B11).transpose(1, 2)
 
     @staticmethod

@@ -1,5 +1,7 @@
 """What every projector promises, as checks of its class."""
 
+import itertools
+
 import torch
 
 from ossicle.encoders.base import Frames
@@ -8,6 +10,8 @@ from ossicle.support.checks import Checks, expect, expect_frozen_stay, expect_gr
 
 CHECKS = Checks()
 DIM_IN, DIM_OUT = 32, 24
+HEARD = (1, 2, 7, 13, 50)
+"""Lengths of which every frame must reach a token."""
 
 
 def tiny(cls: type[Projector]) -> Projector:
@@ -64,6 +68,41 @@ def _padding(cls: type[Projector]) -> None:
             f"{length} frames beside {max(given.lengths_B.tolist())} give tokens that differ by {gap:.2g}: mask the "
             "padding first.",
         )
+
+
+@CHECKS.promise("every frame reaches a token")
+@torch.no_grad()
+def _every_frame(cls: type[Projector]) -> None:
+    projector = tiny(cls)
+    share = 1500 / projector.num_tokens([1500])
+    expect(
+        projector.unheard_frames < share,
+        f"unheard_frames is {projector.unheard_frames}, which is no less than a token's {share:g} frames.",
+    )
+    for num_frames in HEARD:
+        lost = unheard(projector, frames(cls, num_frames))
+        expect(
+            longest_run(lost) <= projector.unheard_frames,
+            f"{num_frames} frames: the tokens are the same whatever those at {', '.join(map(str, lost))} are; let each "
+            "reach a token, with zeros where the last one needs more. (Where upstream leaves some out, unheard_frames "
+            "says how many in a row.)",
+        )
+
+
+def unheard(projector: Projector, given: Frames) -> list[int]:
+    """Frames of one window that can change without any token's changing."""
+    x_FFD = given.x_BFD.repeat(given.x_BFD.shape[1], 1, 1)
+    at = torch.arange(len(x_FFD))
+    x_FFD[at, at] = (x_FFD[at, at] + 1) % DIM_IN if projector.reads == "codes" else -3 * x_FFD[at, at].flip(-1)
+    # One by one, as the same window in another row of a batch may give other last digits.
+    tokens = [projector(Frames(x_FD[None], given.lengths_B)).x_BFD for x_FD in (given.x_BFD[0], *x_FFD)]
+    return [frame for frame, changed in enumerate(tokens[1:]) if torch.equal(changed, tokens[0])]
+
+
+def longest_run(numbers: list[int]) -> int:
+    """How many of these rising numbers follow each other at most."""
+    runs = [list(run) for _, run in itertools.groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    return max(map(len, runs), default=0)
 
 
 @CHECKS.promise("gradients reach every parameter")

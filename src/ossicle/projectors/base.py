@@ -24,6 +24,8 @@ class Projector(nn.Module, abc.ABC):
     scope: ClassVar[Literal["window", "recording"]] = "window"
     reads: ClassVar[Literal["frames", "codes"]] = "frames"
     """Whether it takes frames of numbers, or ids of codes [B, F, 1] below ``dim_in``."""
+    unheard_frames: int = 0
+    """Most frames in a row that reach no token, as where upstream leaves out a stretch's rest; fewer than a token's."""
 
     def __init__(self, options: BaseModel, dim_in: int, dim_out: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from ossicle.projectors.base import Projector, projectors
 
 @projectors.register("linear")
 class Linear(Projector):
-    """K = F (LLaVA; Qwen2-Audio)."""
+    """K = F (LLaVA, Liu et al. 2023, arXiv 2304.08485; Qwen2-Audio)."""
 
     def __init__(self, options: BaseModel, dim_in: int, dim_out: int) -> None:
         super().__init__(options, dim_in, dim_out)

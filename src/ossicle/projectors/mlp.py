@@ -18,7 +18,8 @@ class MLPOptions(Options):
 
 @projectors.register("mlp")
 class MLP(Strided):
-    """K = ⌈F / stride⌉; a last incomplete group is filled with zeros, not dropped (Ultravox; Audio Flamingo 3)."""
+    """K = ⌈F / stride⌉; a last incomplete group is filled with zeros, not dropped (Ultravox; Audio Flamingo 3, Goel et
+    al. 2025, arXiv 2507.08128)."""
 
     Options = MLPOptions
 

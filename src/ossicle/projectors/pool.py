@@ -15,7 +15,8 @@ class PoolOptions(Options):
 
 @projectors.register("pool")
 class Pool(Strided):
-    """K = ⌈F / stride⌉; a last incomplete group is the mean of the frames that exist (LTU; Qwen2-Audio's pooling)."""
+    """K = ⌈F / stride⌉; a last incomplete group is the mean of the frames that exist (LTU, Gong et al. 2023,
+    arXiv 2305.10790; Qwen2-Audio's pooling)."""
 
     Options = PoolOptions
 

@@ -18,12 +18,6 @@ from ossicle.training.recipe import Recipe, Stage, load_recipe
 
 PEFT = "base_model.model."
 """What peft sets before the names of a model's modules."""
-PLACES = {
-    "encoder": "model.audio_tower",
-    "projector": "model.multi_modal_projector",
-    "language_model": "model.language_model",
-}
-"""Where transformers keeps the parts of the models that we take apart."""
 
 
 def export_adapters(run: Path, folder: Path) -> None:
@@ -61,7 +55,7 @@ def export_adapters(run: Path, folder: Path) -> None:
         rank_pattern=ranks,
         alpha_pattern=alphas,
         target_modules=sorted(ranks),
-        modules_to_save=[PLACES[part].rpartition(".")[2] for part in in_full] or None,
+        modules_to_save=[_place(part, config).rpartition(".")[2] for part in in_full] or None,
         base_model_name_or_path=recipe.model["base"].removeprefix("hf:"),
         inference_mode=True,
     )
@@ -93,14 +87,21 @@ def _renamed(tensors: Mapping[str, Tensor], part: str, parts: Parts, config: Any
         layers = {ours.rpartition(".")[0]: theirs.rpartition(".")[0] for ours, theirs in layout.names.items()}
         renamed = {}
         for name, tensor in tensors.items():
-            layer = next(layer for layer in layers if name.startswith(f"{layer}."))
-            renamed[layers[layer] + name.removeprefix(layer)] = tensor
+            layer = next((layer for layer in layers if name.startswith(f"{layer}.")), "")
+            renamed[layers.get(layer, "") + name.removeprefix(layer)] = tensor
     elif part == "encoder":
         renamed = {name.removeprefix(f"{_inner(parts.encoder)}."): tensor for name, tensor in tensors.items()}
     else:
         prefix = f"{parts.language_model.base_model_prefix}."
         renamed = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return {f"{PLACES[part]}.{name}": tensor for name, tensor in renamed.items()}
+    return {f"{_place(part, config)}.{name}": tensor for name, tensor in renamed.items()}
+
+
+def _place(part: str, config: Any) -> str:
+    """Where transformers keeps a part of this published model."""
+    layout = LAYOUTS[config.published["model_type"]]
+    places = {"encoder": layout.tower[0], "projector": layout.bridge, "language_model": "language_model"}
+    return f"model.{places[part]}"
 
 
 def _inner(encoder: Any) -> str:

@@ -1,6 +1,6 @@
 """What a training run is, as one YAML file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -147,6 +147,10 @@ class Recipe(Spec):
         return stages
 
 
-def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe. Raises SpecError."""
-    return load_spec(Recipe, source, overrides)
+def load_recipe(
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    tell: Callable[[str], None] | None = None,
+) -> Recipe:
+    """Read a recipe; ``tell`` is given what an override drops. Raises SpecError."""
+    return load_spec(Recipe, source, overrides, tell)

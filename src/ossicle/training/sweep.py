@@ -155,9 +155,13 @@ class Verdict(NamedTuple):
         return min(self.differences) > self.expectation.by
 
 
-def load_sweep(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Sweep:
-    """Read a sweep. Raises SpecError."""
-    return load_spec(Sweep, source, overrides)
+def load_sweep(
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    tell: Callable[[str], None] | None = None,
+) -> Sweep:
+    """Read a sweep; ``tell`` is given what an override drops. Raises SpecError."""
+    return load_spec(Sweep, source, overrides, tell)
 
 
 def versions(sweep: Sweep) -> Iterator[Version]:

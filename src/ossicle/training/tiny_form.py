@@ -90,11 +90,10 @@ def _check_encoder(spec: Mapping[str, Any], where: str) -> None:
 def _model(model: Mapping[str, Any]) -> dict[str, Any]:
     integration = spec_of(model.get("integration", "prompt"))
     small = integrations.get(integration["type"]).tiny_options()
-    projector = projectors.get(model.get("projector", {"type": "linear"})["type"]).tiny()
     return {
         **{name: value for name, value in model.items() if name in ("clock",)},
         "encoder": _encoder(model["encoder"]),
-        "projector": {"type": projector.type_name, **projector.options.model_dump(mode="json")},
+        "projector": _projector(model.get("projector", {"type": "linear"})),
         "language_model": dict(LANGUAGE_MODEL),
         "integration": {**integration, **small},
         "tokenizer": {"vocab_size": 700},
@@ -110,6 +109,13 @@ def _encoder(spec: Mapping[str, Any]) -> dict[str, Any]:
     encoder = encoders.get(spec["type"]).tiny()
     codes = {"codebooks": min(2, spec["codebooks"])} if spec.get("codebooks") else {}
     return {"type": encoder.type_name, **encoder.options.model_dump(mode="json"), **codes}
+
+
+def _projector(spec: Mapping[str, Any]) -> dict[str, Any]:
+    if spec["type"] == "concat":
+        return {"type": "concat", "projectors": [_projector(one) for one in spec["projectors"]]}
+    projector = projectors.get(spec["type"]).tiny()
+    return {"type": projector.type_name, **projector.options.model_dump(mode="json")}
 
 
 def _stage(stage: Stage) -> dict[str, Any]:

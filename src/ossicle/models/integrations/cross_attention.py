@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from ossicle.encoders.base import Options
+from ossicle.encoders.base import Options, sinusoids
 from ossicle.models.integrations.base import Heard, Integration, by_row, check_silent, integrations
-from ossicle.support.errors import DataError, ModelError
+from ossicle.support.errors import DataError, ModelError, SpecError
 
 if TYPE_CHECKING:
     from ossicle.models.lalm import OssicleModel
@@ -25,10 +25,37 @@ class CrossAttentionOptions(Options):
 
     every: int = Field(default=1, ge=1)
     """One block before every so many layers, the first layer included."""
+    layers: tuple[int, ...] | None = None
+    """The layers, counted from 0, before which a block stands; instead of ``every``."""
     heads: int = Field(default=8, ge=1)
     head_dim: int = Field(default=64, ge=1)
     expansion: int = Field(default=4, ge=1)
     """Width of the feed-forward layer, in widths of the language model."""
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> "CrossAttentionOptions":
+        if self.layers is not None:
+            if self.every != 1:
+                raise ValueError("every and layers both say where the blocks stand; leave one of them out")
+            if not self.layers or list(self.layers) != sorted(set(self.layers)):
+                raise ValueError(f"layers {list(self.layers)} must be different numbers, from low to high")
+        return self
+
+    def numbers(self, num_layers: int) -> Sequence[int]:
+        """The layers, of so many, before which a block stands.
+
+        Raises:
+            SpecError: one of ``layers`` is not there.
+        """
+        if self.layers is None:
+            return range(0, num_layers, self.every)
+        wrong = [number for number in self.layers if not 0 <= number < num_layers]
+        if wrong:
+            raise SpecError(
+                f"model.integration.layers: there is no layer {wrong[0]}; the language model has {num_layers}, 0 to "
+                f"{num_layers - 1}."
+            )
+        return self.layers
 
 
 class Memory(NamedTuple):
@@ -91,6 +118,31 @@ class Sound(NamedTuple):
     """What each token may look at."""
     asked: list[int]
     """Numbers of the blocks that were reached."""
+
+
+class Place(nn.Module):
+    """Adds to each audio token where it stands in its recording: sinusoids, a learnt share of the token's own length.
+
+    Attention has no order of its own, and projectors know that of one window only: without this, a recording of
+    several windows would be a bag of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x_NMD: Tensor, recording_NM: Tensor) -> Tensor:
+        """The same tokens, later ones turned further; each recording begins anew."""
+        unit_MD = F.normalize(sinusoids(x_NMD.shape[1], x_NMD.shape[2]), dim=-1).to(x_NMD)
+        unit_NMD = unit_MD[places(recording_NM)]
+        return x_NMD + self.share * x_NMD.norm(dim=-1, keepdim=True) * unit_NMD
+
+
+def places(recording_NM: Tensor) -> Tensor:
+    """How many tokens of the same recording precede each [N, M], where those of one stand together."""
+    at_M = torch.arange(recording_NM.shape[1], device=recording_NM.device)
+    begins_NM = F.pad(recording_NM[:, 1:] != recording_NM[:, :-1], (1, 0), value=True)
+    return at_M - (at_M * begins_NM).cummax(1).values
 
 
 class GatedBlock(nn.Module):
@@ -159,8 +211,9 @@ def without_sound(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any
 class CrossAttention(Integration):
     """One audio id names a recording; from there on, every token may look at it.
 
-    As in Audio Flamingo 1, text also sees the recordings before the last one, and what precedes the first recording
-    sees that one. Keys and values of the sound are computed once for a conversation. The language model may be frozen:
+    As in Audio Flamingo 1 (Kong et al. 2024, arXiv 2402.01831), text also sees the recordings before the last one, and
+    what precedes the first recording sees that one. Audio tokens are told where in their recording they stand, over all
+    of its windows. Keys and values of the sound are computed once for a conversation. The language model may be frozen:
     before the first step it answers as it would by itself, to the last bit.
     """
 
@@ -170,12 +223,13 @@ class CrossAttention(Integration):
 
     @classmethod
     def tiny_options(cls) -> dict[str, Any]:
-        """Two narrow heads."""
-        return {"heads": 2, "head_dim": 8}
+        """Two narrow heads; the layers of a large model are not there."""
+        return {"heads": 2, "head_dim": 8, "layers": None}
 
     def __init__(self, options: CrossAttentionOptions, text_config: PreTrainedConfig) -> None:
         super().__init__(options, text_config)
-        numbers = range(0, text_config.num_hidden_layers, options.every)
+        numbers = options.numbers(text_config.num_hidden_layers)
+        self.place = Place()
         self.blocks = nn.ModuleDict({str(n): GatedBlock(n, text_config.hidden_size, options) for n in numbers})
 
     @staticmethod
@@ -198,6 +252,7 @@ class CrossAttention(Integration):
             if memory is not None:
                 raise DataError("sound came in the middle of a conversation; give the whole of it, from its beginning.")
             memory = remember(names_NL, heard, self._named_before(model, names_NL, cache))
+            memory = memory._replace(x_NMD=self.place(memory.x_NMD, memory.recording_NM))
         joined: dict[str, Any] = {"inputs_embeds": model.get_input_embeddings()(input_ids)}
         if memory is None:
             check_silent(names_NL, cache)

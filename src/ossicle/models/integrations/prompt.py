@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @integrations.register("prompt")
 class Prompt(Integration):
-    """As in Pengi, LTU, SALMONN, Qwen-Audio and Audio Flamingo 3: an ordinary prompt, some of which is sound."""
+    """As in Pengi (Deshmukh et al. 2023, arXiv 2305.11834), LTU, SALMONN, Qwen-Audio and Audio Flamingo 3: an ordinary
+    prompt, some of which is sound."""
 
     @staticmethod
     def placeholders(num_tokens: int) -> int:
