@@ -7,6 +7,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ossicle.support.late import before_first_call, when_imported
+
 if TYPE_CHECKING:
     from ossicle.audio import Audio
     from ossicle.chat import Conversation, Reply, Sampling, assistant, user
@@ -35,3 +37,20 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def _know_our_folders() -> None:
+    """Importing the models is what makes transformers know them."""
+    import ossicle.models  # noqa: F401
+
+
+# By these classes transformers enters a model folder, whichever of its Auto classes was called.
+for _file, _class in (
+    ("configuration_auto", "AutoConfig"),
+    ("feature_extraction_auto", "AutoFeatureExtractor"),
+    ("processing_auto", "AutoProcessor"),
+):
+    when_imported(
+        f"transformers.models.auto.{_file}",
+        lambda module, name=_class: before_first_call(getattr(module, name), "from_pretrained", _know_our_folders),
+    )

@@ -35,12 +35,16 @@ QuantOption = Annotated[
     int | None,
     typer.Option(metavar="4|8", show_default=False, help="Keep the language model's weights in so many bits."),
 ]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Run the code that a model brings along. It can do all that you can."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 LongAudioOption = Annotated[
     str,
     typer.Option(
         metavar="window|whole|error|truncate",
-        help="A recording longer than the model hears at once is asked stretch by stretch, heard whole, refused, or cut.",
+        help="A recording longer than the model hears at once: asked stretch by stretch, heard whole, refused, or cut.",
     ),
 ]
 MaxNewTokensOption = Annotated[int | None, typer.Option(min=1, show_default=False, help="Longest answer, in tokens.")]
@@ -85,6 +89,7 @@ def ask(
     temperature: TemperatureOption = None,
     seed: SeedOption = None,
     stop: StopOption = None,
+    trust_remote_code: TrustOption = False,
 ) -> None:
     """Ask a question about one recording or several.
 
@@ -93,7 +98,8 @@ def ask(
     from ossicle.commands import ask as command
     from ossicle.commands.answering import Choice
 
-    choice = Choice(model, device, dtype, long_audio, max_new_tokens, temperature, seed, quant, tuple(stop or ()))
+    sampling = (max_new_tokens, temperature, seed, quant, tuple(stop or ()))
+    choice = Choice(model, device, dtype, long_audio, *sampling, trust_remote_code=trust_remote_code)
     if each is None:
         command.ask(command.split_question(words, out), choice, as_json=json)
         return
@@ -112,12 +118,14 @@ def caption(
     quant: QuantOption = None,
     json: JsonOption = False,
     long_audio: LongAudioOption = "window",
+    trust_remote_code: TrustOption = False,
 ) -> None:
     """Describe a recording in a sentence."""
     from ossicle.commands import ask as command
     from ossicle.commands.answering import Choice
 
-    command.caption(file, Choice(model, device, dtype, long_audio, quant=quant), as_json=json)
+    choice = Choice(model, device, dtype, long_audio, quant=quant, trust_remote_code=trust_remote_code)
+    command.caption(file, choice, as_json=json)
 
 
 @app.command()
@@ -129,12 +137,14 @@ def transcribe(
     quant: QuantOption = None,
     json: JsonOption = False,
     long_audio: LongAudioOption = "window",
+    trust_remote_code: TrustOption = False,
 ) -> None:
     """Write down what is said. The tiny model knows few words, and says which."""
     from ossicle.commands import ask as command
     from ossicle.commands.answering import Choice
 
-    command.transcribe(file, Choice(model, device, dtype, long_audio, quant=quant), as_json=json)
+    choice = Choice(model, device, dtype, long_audio, quant=quant, trust_remote_code=trust_remote_code)
+    command.transcribe(file, choice, as_json=json)
 
 
 @app.command()
@@ -147,12 +157,14 @@ def events(
     dtype: DtypeOption = "float32",
     quant: QuantOption = None,
     json: JsonOption = False,
+    trust_remote_code: TrustOption = False,
 ) -> None:
     """What is heard in a recording of any length, from when to when."""
     from ossicle.commands.answering import Choice
     from ossicle.commands.events import show_events
 
-    show_events(file, Choice(model, device, dtype, quant=quant), window_s=window, plot=plot, as_json=json)
+    choice = Choice(model, device, dtype, quant=quant, trust_remote_code=trust_remote_code)
+    show_events(file, choice, window_s=window, plot=plot, as_json=json)
 
 
 @app.command()
@@ -242,7 +254,6 @@ def show(
     ] = None,
     tokens: Annotated[bool, typer.Option("--tokens", help="Print a conversation as ids; trained ones marked.")] = False,
     tiny: Annotated[bool, typer.Option("--tiny", help="A recipe as train --tiny runs it; reads no hub.")] = False,
-    cost: Annotated[bool, typer.Option("--cost", help="With components: count each encoder's operations.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With components: print one JSON object.")] = False,
     plot: Annotated[
         Path | None, typer.Option(show_default=False, help="With a run: draw its losses (png, svg, pdf).")
@@ -250,15 +261,15 @@ def show(
 ) -> None:
     """The parts of a recipe or model: sizes, rates, what is trained; how a training run goes. Loads no weights.
 
-    ossicle show components: every encoder, projector and integration that a recipe can name.
+    ossicle show components: every encoder, projector and integration that a recipe can name, and what it costs.
     """
     if what == "components" and not (overrides or tokens or tiny):
         from ossicle.commands.components import show_components
 
-        show_components(cost=cost, as_json=json)
+        show_components(as_json=json)
         return
-    if cost or json:
-        raise SpecError("--cost and --json go with: ossicle show components.")
+    if json:
+        raise SpecError("--json goes with: ossicle show components.")
     from ossicle.commands.show import show as command
 
     command(what, overrides or [], tokens=tokens, tiny=tiny, plot=plot)
@@ -397,7 +408,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 where the input is at fault (one line on standard error says how to mend it); 130 when interrupted.
     """
-    _set_environment()
+    _set_environment(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a console of another code page shows a question mark instead of stopping
             stream.reconfigure(errors="replace")
@@ -441,10 +452,11 @@ def _say(sentence: str, code: int, *, always: bool = False) -> int:
     return code
 
 
-def _set_environment() -> None:
+def _set_environment(argv: Sequence[str]) -> None:
     """What libraries read when they are imported, in this process and in data workers."""
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    if "--json" in argv or not sys.stderr.isatty() or not is_first_process():  # else somebody watches a download
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("PYTHONWARNINGS", "ignore")

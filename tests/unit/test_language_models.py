@@ -1,6 +1,7 @@
 """Language models of many families, from disk in their makers' layout: their own logits, tied or not, packed or not."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from ossicle.audio import Audio
 from ossicle.batch import Batch
 from ossicle.chat import Conversation, assistant, user
 from ossicle.models import build, load_bundle, save
-from ossicle.models.head import check_logits
+from ossicle.models.head import check_logits, said_by
 from ossicle.support.errors import ModelError
 from ossicle.support.hub import reason
+from ossicle.support.weights import read_weights
 from ossicle.training.objectives import Seen, objectives
 from ossicle.training.sharing import takes_any_mask
 from random_bundle import SPEC, random_bundle
@@ -120,13 +122,50 @@ def test_saved_and_loaded_the_logits_are_the_same(family, tmp_path):
     assert (table.data_ptr() == head.data_ptr()) == bool(theirs.config.tie_word_embeddings)
 
 
+@pytest.mark.parametrize("integration", ["prompt", "cross_attention"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_pretrained_weights_are_read_once_and_become_the_models_own(
+    family, tokenizer, dtype, integration, tmp_path, monkeypatch
+):
+    """Composing takes the memory of the weights, in the type that is asked for: none is copied, none made beside."""
+    name, theirs, _ = family
+    if integration == "cross_attention" and name not in ("llama", "qwen3"):
+        pytest.skip("two families will do")
+    theirs.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    read = []
+
+    def watched(*given, **options):
+        read.append(read_weights(*given, **options))
+        return read[-1]
+
+    def made_beside(*given, **options):
+        raise AssertionError("a second language model is made")
+
+    monkeypatch.setattr(sys.modules["ossicle.models.build"], "read_weights", watched)
+    monkeypatch.setattr("ossicle.models.lalm.head_of", made_beside)
+    monkeypatch.setattr("ossicle.models.lalm.AutoModel.from_config", made_beside)
+    spec = {**{k: SPEC[k] for k in ("encoder", "projector")}, "integration": integration}
+    model = build({**spec, "language_model": {"id": str(tmp_path)}}, dtype=dtype).model
+    (source,) = read
+    ours = dict(model.model.language_model.named_parameters())
+    for key, parameter in source.base_model.named_parameters():
+        assert ours[key] is parameter, f"{key} is a copy"
+    assert model.lm_head.weight is source.get_output_embeddings().weight
+    assert {parameter.dtype for parameter in model.parameters()} == {dtype}
+    assert all(module.training for module in model.modules())
+    wanted = theirs.state_dict()
+    for key, weight in source.state_dict().items():
+        assert torch.equal(weight[: len(wanted[key])], wanted[key].to(dtype)), f"{key} is not as it was saved"
+
+
 def test_logits_made_in_an_unknown_way_are_refused(family):
     _, theirs, bundle = family
     head = theirs.get_output_embeddings()
     handle = head.register_forward_hook(lambda module, given, out: out * 1.5 + 1)
     try:
         with pytest.raises(ModelError, match=r"in a way that Ossicle does not know: they differ .* by"):
-            check_logits(bundle.model, theirs, "odd")
+            check_logits(bundle.model, said_by(theirs, bundle.model.config.audio_token_id), "odd")
     finally:
         handle.remove()
 

@@ -25,8 +25,9 @@ from ossicle.chat import Conversation, Sampling, assistant, user
 from ossicle.encoders import Frames
 from ossicle.models import Local, build, load, load_bundle, save
 from ossicle.models.decoding import DecodeLoop
+from ossicle.models.integrations import integrations
 from ossicle.support.errors import DataError, ModelError, SpecError
-from random_bundle import SPEC, random_bundle
+from random_bundle import INTEGRATIONS, SPEC, random_bundle
 
 GREEDY = Sampling(max_new_tokens=10)
 
@@ -36,17 +37,9 @@ def sound(seconds: float, seed: int = 0) -> Audio:
     return Audio.from_samples(x * 0.1, 16_000)
 
 
-INTEGRATIONS = {
-    "prompt": "prompt",
-    "cross_attention": {"type": "cross_attention", "heads": 2, "head_dim": 8},
-    "task_aware": {"type": "task_aware", "experts": 2, "hidden": 16},
-    "prompt_adapter": {"type": "prompt_adapter", "rank": 2, "hidden": 8},
-}
-
-
 @pytest.fixture(scope="module", params=INTEGRATIONS)
 def bundle(request):
-    return random_bundle(integration=INTEGRATIONS[request.param])
+    return random_bundle(**INTEGRATIONS[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +79,53 @@ def test_logits_of_a_batch_equal_those_of_each_row(bundle, chats):
         for index, row in enumerate(rows):
             alone = bundle.model(**Batch.pack([row]).inputs(pad_id=bundle.pad_id)).logits[0]
             torch.testing.assert_close(together[index, : len(row.ids)], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_every_way_in_is_held_to_what_follows():
+    assert sorted(INTEGRATIONS) == integrations.names()
+
+
+def test_left_and_right_padding_give_the_same_logits(bundle, chats):
+    prepare = bundle.preparer()
+    batch = Batch.pack([prepare(chat, reply=True) for chat in chats])
+    found = []
+    for side in ("left", "right"):
+        inputs = batch.inputs(pad_id=bundle.pad_id, side=side)
+        positions = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        with torch.inference_mode():
+            logits = bundle.model(**inputs, position_ids=positions).logits
+        found.append(logits[inputs["attention_mask"].bool()])
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_padded_on_the_left_is_generated_by_transformers_as_each_alone(lm, bundle, chats):
+    inputs = Batch.pack([bundle.preparer()(chat, reply=True) for chat in chats]).inputs(
+        pad_id=bundle.pad_id, side="left"
+    )
+    ends, length = list(bundle.renderer.end_ids), inputs["input_ids"].shape[1]
+    out = bundle.model.generate(
+        **inputs, max_new_tokens=10, do_sample=False, eos_token_id=ends, pad_token_id=bundle.pad_id
+    )
+    for row, reply in zip(out[:, length:].tolist(), lm.generate(chats, GREEDY), strict=True):
+        said = row[: next((at for at, one in enumerate(row) if one in ends), len(row))]
+        assert bundle.renderer.decode(said).strip() == reply.text
+
+
+def test_what_is_learnt_is_what_is_read_when_asked(bundle):
+    """The prefill of a prompt, then its reply token by token, against the whole row at once."""
+    row = bundle.preparer()(Conversation.of(user(sound(1.0), "Is it a dog?"), assistant("No, it is a bell.")))
+    start = row.trained.index(True)
+    inputs = Batch.pack([row]).inputs(pad_id=bundle.pad_id)
+    ids = inputs.pop("input_ids")
+    del inputs["attention_mask"]
+    with torch.inference_mode():
+        whole = bundle.model(input_ids=ids, **inputs).logits[0]
+        out = bundle.model(input_ids=ids[:, :start], **inputs, use_cache=True)
+        found = [out.logits[0]]
+        for at in range(start, ids.shape[1]):
+            out = bundle.model(input_ids=ids[:, at : at + 1], past_key_values=out.past_key_values, use_cache=True)
+            found.append(out.logits[0])
+    torch.testing.assert_close(torch.cat(found), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_the_cache_changes_nothing(lm, bundle, chats):
@@ -136,8 +176,9 @@ def test_scores_prefer_what_the_model_says(lm, chats):
 
 def test_usage_counts_what_reached_the_model(lm):
     reply = lm.generate([Conversation.of(user(sound(1.0), sound(2.0), "?"))], GREEDY)[0]
-    assert reply.audio_tokens == (7, 13)
-    assert reply.usage.audio_tokens == 20
+    codes = lm.bundle.model.config.integration == "codes"
+    assert reply.audio_tokens == ((26, 50) if codes else (7, 13))
+    assert reply.usage.audio_tokens == sum(reply.audio_tokens)
     assert reply.usage.audio_s == pytest.approx(3.0)
 
 
@@ -186,7 +227,7 @@ def test_more_than_the_language_model_reads_is_refused_and_a_full_context_ends_t
     num_tokens = len(lm.prepare(chat, reply=True).ids)
     short = replace(bundle, model=copy.deepcopy(bundle.model))
     short.model.config.text_config.max_position_embeddings = num_tokens
-    with pytest.raises(ModelError, match=rf"{num_tokens} tokens, \d+ of them for 9.5 s of sound.* {num_tokens} "):
+    with pytest.raises(ModelError, match=rf"{num_tokens:,} tokens, \d+ of them for 9.5 s of sound.* {num_tokens:,} "):
         Local(short, "short", long_audio="whole").generate([chat])
     with pytest.raises(ModelError, match="shorter recordings"):
         Local(short, "short", long_audio="whole").score([chat], [["yes"]])
@@ -206,15 +247,15 @@ def test_transformers_alone_says_the_same(bundle, lm, tmp_path):
     save(bundle, tmp_path / "m")
     model = AutoModelForMultimodalLM.from_pretrained(tmp_path / "m").eval()
     processor = AutoProcessor.from_pretrained(tmp_path / "m")
-    audio = sound(1.37)
-    content = [{"type": "audio", "audio": audio.load(16_000)[0]}, {"type": "text", "text": "What is this?"}]
+    audio, rate = sound(1.37), bundle.model.model.audio_tower.sample_rate
+    content = [{"type": "audio", "audio": audio.load(rate)[0]}, {"type": "text", "text": "What is this?"}]
     inputs = processor.apply_chat_template(
         [{"role": "user", "content": content}],
         add_generation_prompt=True,
         tokenize=True,
         return_dict=True,
         return_tensors="pt",
-        processor_kwargs={"audio_kwargs": {"sampling_rate": 16_000}},
+        processor_kwargs={"audio_kwargs": {"sampling_rate": rate}},
     )
     row = bundle.preparer()(Conversation.of(user(audio, "What is this?")), reply=True)
     assert inputs["input_ids"][0].tolist() == list(row.ids)
@@ -230,6 +271,8 @@ def test_gradients_reach_all_parts(bundle):
     bundle.model.zero_grad()
     bundle.model(**inputs, labels=labels).loss.backward()
     for name, part in bundle.model.parts().items():
+        if name == "encoder" and bundle.model.model.audio_tower.codebooks:
+            continue  # no gradient passes a code
         assert all(p.grad is not None for p in part.parameters()), name
 
 
@@ -255,7 +298,20 @@ def test_a_wrong_count_of_audio_tokens_is_refused(bundle):
         ({"encoder": {"type": "melnett"}}, "Did you mean 'melnet'"),
         ({"encoder": {"type": "melnet", "layer": 2}}, "layers"),
         ({"projector": {"type": "mlp", "dim_out": 8}}, "dim_out"),
-        ({"language_model": {"type": "qwenn3"}}, "qwenn3"),
+        ({"language_model": {"type": "qwenn3"}}, "'qwenn3' is not a transformers model type; did you mean 'qwen3'"),
+        (
+            {"language_model": {"type": "qwen3", "hiden_size": 3}},
+            "unknown key 'hiden_size' for a language model of type qwen3; did you mean 'hidden_size'",
+        ),
+        ({"language_model": {"type": "gpt2", "n_embed": 3}}, "of type gpt2; did you mean 'n_embd'"),
+        (
+            {"language_model": {"type": "qwen3", "vocab_size": 9}},
+            r"vocab_size is .* model\.tokenizer\.vocab_size; leave",
+        ),
+        ({"language_model": {"type": "qwen3", "hidden_size": "32"}}, r"\(qwen3\): Field 'hidden_size' expected int"),
+        ({"language_model": {"type": "qwen3", "init": "zeros"}}, "init is 'zeros'; it may be 'mimetic' or left out"),
+        ({"language_model": {"hidden_size": 3}}, "needs an id"),
+        ({"language_model": {"id": "x", "hidden_size": 3}}, "takes its id and nothing else; leave out hidden_size"),
         ({"language_model": {"id": "/no/such/folder"}}, "/no/such/folder"),
     ],
 )
@@ -264,6 +320,20 @@ def test_a_spec_that_cannot_be_built_says_why(change, words):
 
     with pytest.raises(OssicleError, match=words):
         build({**SPEC, **change}, ["text"] * 20)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"type": "gpt2", "hidden_size": 16, "n_layer": 1, "n_head": 2, "n_positions": 64},
+        {"type": "llama", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+         "num_key_value_heads": 1, "rope_theta": 5e5},
+    ],
+    ids=lambda sizes: sizes["type"],
+)  # fmt: skip
+def test_every_name_that_transformers_reads_is_taken(sizes):
+    text = build({**SPEC, "language_model": sizes}, ["text"] * 20).model.config.text_config
+    assert text.hidden_size == 16 and getattr(text, "rope_parameters", {"rope_theta": 5e5})["rope_theta"] == 5e5
 
 
 def test_unknown_models_and_broken_folders_are_named(tmp_path):

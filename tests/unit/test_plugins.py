@@ -7,7 +7,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from ossicle.cli import main
@@ -34,29 +36,51 @@ def installed(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
-def test_an_installed_package_adds_an_encoder(tmp_path):
+def test_an_installed_package_adds_components_of_every_kind(tmp_path):
+    """An encoder, a projector and an integration, with their options: checked, shown, trained, saved and asked."""
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         "name: loud\n"
         "model:\n"
         "  encoder: {type: envelope, dim: 8}\n"
+        "  projector: {type: loudest, stride: 5}\n"
+        "  integration: {type: turned_up, gain: 2.0}\n"
+        "  tokenizer: {vocab_size: 600}\n"
         "  language_model: {type: qwen3, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1,\n"
         "    num_attention_heads: 2, num_key_value_heads: 1, head_dim: 16}\n"
         "stages:\n"
-        "  - {name: one, train: {encoder: full}, data: {s: {type: scenes}}, objective: {type: next_token}, steps: 1,\n"
-        "     seconds_per_batch: 10}\n"
+        "  - {name: one, train: {projector: full}, data: {s: {type: scenes, procedural: 2, pairs: 0.0,\n"
+        "     scenes: {duration_s: [0.5, 1.0], layouts: {bare: 1}}}}, objective: {type: next_token}, steps: 1,\n"
+        "     seconds_per_batch: 3, optimiser: {lr: 0.1}}\n"
     )
-    environment = installed(tmp_path)
+    soundfile.write(tmp_path / "clip.wav", np.zeros(16_000, np.float32), 16_000)
+    run, clip = str(tmp_path / "run"), str(tmp_path / "clip.wav")
+    words = [
+        ["check", "encoder", "envelope", "--json"],
+        ["check", "projector", "loudest", "--json"],
+        ["show", str(recipe)],
+        ["train", str(recipe), "--out", run, "--workers", "0"],
+        ["ask", clip, "What?", "--model", run, "--max-new-tokens", "2", "--json"],
+    ]
     script = (
-        "from ossicle.cli import main; import sys; "
-        f"sys.exit(main(['check', 'encoder', 'envelope', '--json']) or main(['show', {str(recipe)!r}]))"
+        f"from ossicle.cli import main\nfor words in {words!r}:\n    assert main(words) == 0, words\n    print('===')\n"
+        "from ossicle import load\n"
+        f"print(load({run!r}).bundle.model.model.integration.gain.item())"
     )
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", script], env=installed(tmp_path), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    first, rest = done.stdout.split("\n", 1)
-    assert [check["wrong"] for check in json.loads(first)["checks"]] == [None] * len(list(CHECKS))
-    assert "encoder         envelope" in rest
-    assert "50 frames/s" in rest
+    encoder, projector, shown, _, answer, gain = done.stdout.split("===\n")
+    assert [check["wrong"] for check in json.loads(encoder)["checks"]] == [None] * len(list(CHECKS))
+    assert {check["wrong"] for check in json.loads(projector)["checks"]} == {None}
+    for part in (
+        "encoder         envelope",
+        "projector       loudest",
+        "integration     turned_up",
+        "10 audio tokens/s",
+    ):
+        assert part in shown
+    assert json.loads(answer)["usage"]["audio_tokens"] == 10
+    assert float(gain) not in (1.0, 2.0), "trained and saved with the rest"
 
 
 class Leaky(Melnet):

@@ -41,7 +41,7 @@ def test_peft_reads_them_over_transformers_own_model(kind, tones, tmp_path, caps
     bundle = load_bundle(tmp_path / "run" / "model")
     audio = kit.sound(0.8)
     row = bundle.preparer()(Conversation.of(user(audio, "What?")), reply=True)
-    inputs = heard_by(theirs, row.ids, audio)
+    inputs = heard_by(theirs, bundle, row.ids, audio)
     with torch.inference_mode():
         before = theirs(**inputs).logits[0]
         adapted = PeftModel.from_pretrained(theirs, tmp_path / "adapters").eval()
@@ -49,12 +49,15 @@ def test_peft_reads_them_over_transformers_own_model(kind, tones, tmp_path, caps
         torch.testing.assert_close(adapted(**inputs).logits[0], ours, rtol=1e-4, atol=1e-4)
     assert (before - ours).abs().max() > 1e-3
     trained = {name.split(".lora_")[0] for name in adapted.state_dict() if ".lora_B." in name}
-    assert any(".audio_tower." in name for name in trained) and any(".language_model." in name for name in trained)
-    assert any("multi_modal_projector" in name for name in trained) == (projector != "full")
+    tower, bridge = LAYOUTS[kind].tower[0], LAYOUTS[kind].bridge
+    assert any(f".{tower}." in name for name in trained) and any(".language_model." in name for name in trained)
+    assert any(f".{bridge}." in name for name in trained) == (projector != "full")
 
 
-def heard_by(theirs, ids, audio):
+def heard_by(theirs, bundle, ids, audio):
     """Transformers' inputs for one recording, with the masks that the architecture takes."""
+    if theirs.config.model_type in kit.GRANITE:
+        return kit.without_processor(bundle, None, ids, audio)
     extractor = WhisperFeatureExtractor(16)
     heard = extractor(audio.load(16_000)[0], sampling_rate=16_000, return_attention_mask=True, return_tensors="pt")
     masks = {"qwen2_audio": "feature_attention_mask", "audioflamingo3": "input_features_mask"}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ossicle.audio import Audio
     from ossicle.chat import Sampling
     from ossicle.models import Local
+    from ossicle.models.foreign import Foreign
     from ossicle.models.remote import Remote
 
 STDIN = "-"
@@ -31,6 +32,7 @@ class Choice:
     seed: int | None = None
     quant: int | None = None
     stop: tuple[str, ...] = ()
+    trust_remote_code: bool = False
 
     @property
     def is_endpoint(self) -> bool:
@@ -51,7 +53,7 @@ class Choice:
 
         return weights_of(model_folder(self.model))[:12] + (f" in {self.quant} bits" if self.quant else "")
 
-    def load(self) -> "Local | Remote":
+    def load(self) -> "Local | Foreign | Remote":
         """The model. Raises ModelError."""
         hush_libraries()
         from ossicle.models import load
@@ -61,7 +63,14 @@ class Choice:
         if self.long_audio not in known:
             hint = nearest(self.long_audio, known)
             raise ModelError(f"--long-audio is {', '.join(known)}, not {self.long_audio!r}.{hint}")
-        return load(self.model, device=self.device, dtype=self.dtype, long_audio=self.long_audio, quant=self.quant)
+        return load(
+            self.model,
+            device=self.device,
+            dtype=self.dtype,
+            long_audio=self.long_audio,
+            quant=self.quant,
+            trust_remote_code=self.trust_remote_code,
+        )
 
     def sampling(self) -> "Sampling":
         """How its answers are drawn. Raises DataError for what cannot end one."""
@@ -72,16 +81,19 @@ class Choice:
 
 
 def hush_libraries() -> None:
-    """Commands print answers; progress bars and advice of libraries are for those who program with them."""
+    """Commands print answers; bars and advice of libraries are for those who program with them. A download is watched
+    by people, too, where standard error is a terminal and nothing else is to be printed."""
     import logging as logs
     import warnings
 
     warnings.simplefilter("ignore")
     logs.getLogger("bitsandbytes").setLevel(logs.ERROR)
+    from huggingface_hub.utils import enable_progress_bars
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    enable_progress_bars()
 
 
 def open_audios(files: Sequence[str]) -> "list[Audio]":
@@ -117,7 +129,7 @@ def about(model: str) -> dict[str, Any]:
 
     if is_endpoint(model):
         return {}
-    file = model_folder(model) / "about.json"
+    file = model_folder(model, weights=False) / "about.json"
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 

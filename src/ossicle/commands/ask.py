@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ossicle.chat import Conversation, Reply, Sampling
     from ossicle.chat.answerer import Answerer
     from ossicle.models import Local
+    from ossicle.models.foreign import Foreign
     from ossicle.models.remote import Remote
 
 CAPTION = "Describe the recording in one sentence."
@@ -117,7 +118,7 @@ def print_stream(lm: "Answerer", chat: "Conversation", sampling: "Sampling") -> 
     return reply
 
 
-def _tell(reply: "Reply", lm: "Local | Remote", choice: Choice, audios: "Sequence[Audio]") -> None:
+def _tell(reply: "Reply", lm: "Local | Foreign | Remote", choice: Choice, audios: "Sequence[Audio]") -> None:
     """What was cut, if anything was."""
     if choice.long_audio == "truncate":
         for audio in audios:

@@ -1,58 +1,102 @@
-"""``ossicle show components``: every part that a recipe can name."""
+"""``ossicle show components``: every part that a recipe can name, and what it costs."""
 
 import json
+import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ossicle.support.errors import RegistryError
+from ossicle.support.errors import OssicleError, RegistryError
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ossicle.encoders import Encoder
     from ossicle.registry import Registry
 
-_COST_S = 10.0
+_WIDTH = 98
+_TOKENS_PER_S = 25
+"""Audio tokens a second, for which integrations are counted."""
+_HEADS = f"{'parameters':>14}{'GFLOP/s':>11}  arXiv"
+_PAPER = re.compile(r"\barXiv:? ?(\d{4}\.\d{4,5})\b")
 
 
-def show_components(*, cost: bool, as_json: bool) -> None:
-    """Print encoders, projectors and integrations.
+def show_components(*, as_json: bool) -> None:
+    """Print encoders, projectors and integrations: rates, widths, sizes, operations for each second of sound, papers.
 
     Args:
-        cost: also run every encoder over 10 s of noise, counting operations; big ones take seconds.
         as_json: one object instead of tables.
     """
+    from ossicle.commands.answering import hush_libraries
+
+    hush_libraries()
     found = {
-        "encoders": list(_encoders(cost)),
+        "encoders": list(_encoders()),
         "projectors": list(_projectors()),
         "integrations": list(_integrations()),
     }
     if as_json:
         print(json.dumps(found, indent=1))
-        return
+    else:
+        print_tables(found)
+
+
+def print_tables(found: dict[str, list[dict[str, Any]]]) -> None:
+    """Print what ``--json`` gives as three tables, at most 100 columns wide."""
+    from ossicle.commands import costs
+
     print("encoders, at the size of their published base (your own: ossicle show RECIPE)\n")
-    print(f"  {'':<16}{'Hz':>7}{'frames/s':>10}{'width':>7}{'window':>9}{'parameters':>15}", end="")
-    print(f"{'GFLOP/s of audio':>18}  licence of weights" if cost else "  licence of weights")
+    print(f"  {'':<20}{'Hz':>8}{'frames/s':>10}{'width':>7}{'window':>9}{_HEADS}")
     for one in found["encoders"]:
-        print(f"  {one['type']:<16}", end="")
-        if "width" in one:
-            print(f"{one['sample_rate']:>7,}{one['frames_per_s']:>10g}{one['width']:>7}", end="")
-            print(f"{one['window_s']:>7g} s{one['parameters']:>15,}", end="")
-            print(f"{one['gflop_per_s']:>18.2f}" if cost else "", end="")
-            print(f"  {one['licence'] or '–'}", end="")
-        print(f"\n  {'':<16}{one['about']}")
-    print("\n  Licences are those of the best-known weights; the card of the checkpoint that you load decides.")
-    for kind in ("projectors", "integrations"):
-        print(f"\n{kind}\n")
-        for one in found[kind]:
-            print(f"  {one['type']:<17}{one['about']}")
+        facts = ""
+        if "window_s" in one:
+            facts = f"{one['sample_rate']:>8,}{one['frames_per_s']:>10g}{one['width']:>7}{one['window_s']:>7g} s"
+        _print_row(one, f"{facts:<34}")
+    _print_note(
+        f"GFLOP/s: operations for each second of sound, counted from shapes over {costs.SECONDS:g} s; a multiplication "
+        "and an addition are two. Licences are those of the best-known weights; the card of those you load decides."
+    )
+    print("\nprojectors, from 50 frames/s of width 1280 to width 4096; their weights are those that you train\n")
+    print(f"  {'':<44}{'tokens/s':>10}{_HEADS}")
+    for one in found["projectors"]:
+        _print_row(one, f"{'':<24}{_shown(one, 'tokens_per_s'):>10}")
+    print(f"\nintegrations, of {_TOKENS_PER_S} audio tokens/s into a language model of 7 billion parameters\n")
+    print(f"  {'':<44}{'places/s':>10}{_HEADS}")
+    for one in found["integrations"]:
+        _print_row(one, f"{'':<24}{_shown(one, 'places_per_s'):>10}")
+    _print_note(
+        "places/s: what a second of sound takes in the prompt; GFLOP/s: what the language model does for these. "
+        "Parameters are those that are added to it, which run besides."
+    )
 
 
-def _encoders(cost: bool) -> Iterator[dict[str, Any]]:
-    import torch
+def _print_note(text: str) -> None:
+    print("\n" + textwrap.fill(text, _WIDTH, initial_indent="  ", subsequent_indent="  "))
+
+
+def _print_row(one: dict[str, Any], facts: str) -> None:
+    size = _shown(one, "parameters", 1e-6, " M")
+    print(f"  {one['type']:<20}{facts}{size:>14}{_shown(one, 'gflop_per_s'):>11}", end="")
+    print(f"  {(one.get('papers') or ['–'])[0]}")
+    licence = f" Weights: {one['licence']}." if one.get("licence") else ""
+    print(textwrap.fill(one["about"] + licence, _WIDTH, initial_indent="      ", subsequent_indent="      "))
+
+
+def _shown(one: dict[str, Any], key: str, factor: float = 1.0, unit: str = "") -> str:
+    """A number with three digits or more; a dash where it is not known."""
+    value = one.get(key)
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    value *= factor
+    return f"{value:,.0f}{unit}" if value >= 100 else f"{value:.3g}{unit}"
+
+
+def _encoders() -> Iterator[dict[str, Any]]:
     from pydantic import ValidationError
 
+    from ossicle.commands import costs
     from ossicle.encoders import encoders
 
     for row, cls in _each(encoders):
@@ -60,8 +104,7 @@ def _encoders(cost: bool) -> Iterator[dict[str, Any]]:
             yield row
             continue
         try:
-            with torch.device("cpu" if cost else "meta"):
-                encoder = cls.reference()
+            encoder = costs.without_values(cls.reference)
         except ValidationError:  # somebody's own, which has no options by default
             encoder = None
         if encoder is not None:
@@ -71,26 +114,63 @@ def _encoders(cost: bool) -> Iterator[dict[str, Any]]:
                 "frames_per_s": round(encoder.num_frames(encoder.window_samples) / window_s, 2),
                 "width": encoder.dim,
                 "window_s": window_s,
-                "parameters": sum(p.numel() for p in encoder.parameters()),
+                "parameters": _parameters(encoder),
+                "gflop_per_s": _giga(costs.of_encoder(encoder)),
                 "licence": cls.licence,
             }
-            if cost:
-                row["gflop_per_s"] = round(_operations(encoder) / _COST_S / 1e9, 3)
         yield row
 
 
 def _projectors() -> Iterator[dict[str, Any]]:
+    from pydantic import ValidationError
+
+    from ossicle.commands import costs
     from ossicle.projectors import projectors
 
-    for row, _ in _each(projectors):
-        yield row
+    for row, cls in _each(projectors):
+        if cls is None:
+            yield row
+            continue
+        try:
+            projector = costs.without_values(lambda cls=cls: cls.of(cls.Options(), (costs.DIM_IN,), costs.DIM_OUT))
+        except (ValidationError, OssicleError):  # one that has no options by default, or is for other frames
+            yield row
+            continue
+        tokens = projector.num_tokens([costs.FRAMES]) * costs.RATE / costs.FRAMES
+        row |= {"tokens_per_s": round(tokens, 2), "parameters": _parameters(projector)}
+        yield {**row, "gflop_per_s": _giga(costs.of_projector(projector))}
 
 
 def _integrations() -> Iterator[dict[str, Any]]:
+    import torch
+    from pydantic import ValidationError
+    from transformers import AutoModel, LlamaConfig
+
+    from ossicle.commands import costs
     from ossicle.models.integrations import integrations
 
-    for row, _ in _each(integrations):
+    config = LlamaConfig()  # of 7B, as transformers has it by default
+    with torch.device("meta"):
+        layers = AutoModel.from_config(config).layers
+    for row, cls in _each(integrations):
+        if cls is None:
+            yield row
+            continue
+        places = cls.placeholders(10 * _TOKENS_PER_S) / 10
+        row |= {"places_per_s": places, "gflop_per_s": _giga(2.0 * _parameters(layers) * places)}
+        try:
+            row["parameters"] = _parameters(costs.without_values(lambda cls=cls: cls(cls.Options(), config)))
+        except (ValidationError, OssicleError):
+            row["parameters"] = None
         yield row
+
+
+def _parameters(module: "nn.Module") -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _giga(operations: float | None) -> float | None:
+    return None if operations is None else round(operations / 1e9, 3)
 
 
 def _each(registry: "Registry[Any]") -> Iterator[tuple[dict[str, Any], type[Any] | None]]:
@@ -101,23 +181,16 @@ def _each(registry: "Registry[Any]") -> Iterator[tuple[dict[str, Any], type[Any]
         except RegistryError as error:
             yield {"type": name, "about": f"✗ {error}", "broken": True}, None
         else:
-            yield {"type": name, "about": _about(cls)}, cls
+            yield {"type": name, "about": _about(cls), "papers": _papers(cls)}, cls
 
 
-def _about(cls: "type[nn.Module]") -> str:
+def _papers(cls: type[Any]) -> list[str]:
+    """Numbers of the arXiv papers that a component's documentation names, in its order."""
+    text = " ".join(f"{sys.modules[cls.__module__].__doc__ or ''} {cls.__doc__ or ''}".split())
+    return list(dict.fromkeys(_PAPER.findall(text)))
+
+
+def _about(cls: type[Any]) -> str:
     """The first paragraph of the file's docstring, or of the class's where a file holds several things."""
     text = sys.modules[cls.__module__].__doc__ or cls.__doc__ or ""
     return " ".join(text.strip().split("\n\n")[0].split())
-
-
-def _operations(encoder: "Encoder") -> int:
-    """Floating-point operations over 10 s of noise; a multiplication and an addition count as two."""
-    import numpy as np
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    samples = np.random.default_rng(0).standard_normal((encoder.channels, round(_COST_S * encoder.sample_rate)))
-    features = encoder.eval().prepare((0.1 * samples).astype(np.float32))
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        encoder(features[None], torch.tensor([len(features)]))
-    return counter.get_total_flops()

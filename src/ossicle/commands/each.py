@@ -12,6 +12,7 @@ from ossicle.support.errors import DataError, EndpointError, OssicleError
 if TYPE_CHECKING:
     from ossicle.chat import Sampling
     from ossicle.models import Local
+    from ossicle.models.foreign import Foreign
     from ossicle.models.remote import Remote
 
 SUFFIXES = frozenset(
@@ -137,7 +138,7 @@ def _read_row(line: str) -> tuple[Key | None, dict[str, Any] | None]:
         return None, None
 
 
-def answer(lm: "Local | Remote", keys: Sequence[Key], sampling: "Sampling") -> Iterator[dict[str, Any]]:
+def answer(lm: "Local | Foreign | Remote", keys: Sequence[Key], sampling: "Sampling") -> Iterator[dict[str, Any]]:
     """One row per recording, in order; recordings are answered in groups, and alone where a group holds a bad one."""
     for start in range(0, len(keys), lm.max_batch):
         group = keys[start : start + lm.max_batch]
@@ -155,7 +156,7 @@ def answer(lm: "Local | Remote", keys: Sequence[Key], sampling: "Sampling") -> I
                     yield {**_named(key), "error": str(error)}
 
 
-def _answer_group(lm: "Local | Remote", keys: Sequence[Key], sampling: "Sampling") -> list[dict[str, Any]]:
+def _answer_group(lm: "Local | Foreign | Remote", keys: Sequence[Key], sampling: "Sampling") -> list[dict[str, Any]]:
     from ossicle.audio import Audio
     from ossicle.chat import Conversation, user
 

@@ -42,11 +42,12 @@ def show(what: str, overrides: Sequence[str], *, tokens: bool, tiny: bool = Fals
             f"{what} is no training run, so there is no course to draw; --plot goes with the folder of one."
         )
     if Path(what).suffix.lower() in (".yaml", ".yml") or Path(what).is_file():
-        from ossicle.training import load_recipe, tiny_form
+        from ossicle.commands.recipes import read_recipe
+        from ossicle.training import tiny_form
         from ossicle.training.run import resolve
 
         _refuse_sweep(what)
-        recipe = load_recipe(what, overrides)
+        recipe = read_recipe(what, overrides)
         recipe = resolve(tiny_form(recipe) if tiny else recipe)
         if tokens:
             from ossicle.commands.tokens import show_recipe_tokens
@@ -130,11 +131,12 @@ def _show_model(ref: str) -> None:
     from ossicle.models.folders import model_folder
     from ossicle.models.parts import parts_of_folder
 
-    folder = model_folder(ref)
+    folder = model_folder(ref, weights=False)
     config, parts = parts_of_folder(folder)
     print(f"{ref}: a model in {folder}\n")
     _print_parts(parts, _spec_of(config))
-    print(f"\nformat {config.format_version}, {_size(folder)}")
+    here = "" if any(folder.glob("*.safetensors")) else "; its weights come when it is asked"
+    print(f"\nformat {config.format_version}, {_size(folder)}{here}")
     if knows := about(ref).get("knows"):
         print(knows)
     if (folder / "recipe.yaml").is_file():

@@ -33,7 +33,7 @@ def _renderer_of(model: Mapping[str, Any]) -> "Renderer":
     from ossicle.models.parts import parts_of_base
 
     config, parts = parts_of_base(model)
-    tokenizer = read_tokenizer(model_folder(model["base"]))
+    tokenizer = read_tokenizer(model_folder(model["base"], weights=False))
     token = tokenizer.convert_ids_to_tokens(config.audio_token_id)
     return Renderer(tokenizer, parts.placeholders(), audio_token=token, around=config.audio_around)
 

@@ -40,7 +40,7 @@ class GraniteSpeech(Upstream):
 
     def __init__(self, options: CutOptions) -> None:
         super().__init__(options)
-        self.model = GraniteSpeechCTCEncoder(self.config)
+        self.model = self.model_class(self.config)
         self.taps = taps(self.config.num_layers)
         self.dim = self.config.hidden_dim
         self.window_samples = round(options.window_s * self.sample_rate)
@@ -86,9 +86,16 @@ class GraniteSpeech(Upstream):
         return Frames(heard_BFD, lengths_B // STACK)
 
     def _encode(self, features: Tensor) -> Iterator[Tensor]:
+        """What leaves each layer."""
+        yield from self._through(self._begun(features))
+
+    def _begun(self, features: Tensor) -> Tensor:
+        """What enters the first layer [B, F, D]."""
+        return self.model.input_linear(features.unflatten(1, (-1, STACK)).flatten(2))
+
+    def _through(self, x_BFD: Tensor) -> Iterator[Tensor]:
         """Transformers' own modules in their order; what leaves each layer."""
         model = self.model
-        x_BFD = model.input_linear(features.unflatten(1, (-1, STACK)).flatten(2))
         for number, layer in enumerate(model.layers, 1):
             x_BFD = layer(x_BFD, attention_dists=model.attention_dists)
             if number == model.num_layers // 2:

@@ -29,7 +29,7 @@ class LayersOptions(Options):
 
 @encoders.register("layers")
 class Layers(Encoder):
-    """Frames of the inner encoder, made of several of its levels."""
+    """Frames of the inner encoder, made of several of its levels (SUPERB, Yang et al. 2021, arXiv 2105.01051)."""
 
     Options = LayersOptions
 

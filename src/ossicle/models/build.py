@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from ossicle.audio import Audio
@@ -22,14 +22,15 @@ from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
 from ossicle.encoders import Encoder, encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.folders import model_folder, weights_files, weights_of
-from ossicle.models.head import check_logits
+from ossicle.models.head import check_logits, said_by
 from ossicle.models.integrations import integrations, spec_of
 from ossicle.models.lalm import LALM, build_audio
+from ossicle.models.language_model import check_keys, text_config
 from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
 from ossicle.models.published import LAYOUTS, kept_of, put_together, take_apart
 from ossicle.models.quant import quantised
 from ossicle.projectors import Projector, projectors
-from ossicle.spec import build_options
+from ossicle.spec import build_options, validate
 from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.files import atomic_folder
 from ossicle.support.hub import reason
@@ -47,8 +48,9 @@ class ModelSpec(BaseModel):
     encoder: dict[str, Any]
     projector: dict[str, Any] = {"type": "linear"}
     language_model: dict[str, Any]
-    """``{id: folder or hub id}`` for pretrained weights, or ``{type: qwen3, hidden_size: ..., ...}`` from scratch; then
-    ``init: mimetic`` lets it begin with heads that look for what is like themselves, see :func:`mimetic_`."""
+    """``{id: folder or hub id}`` for pretrained weights, or ``{type: qwen3, hidden_size: ..., ...}`` from scratch, with
+    the keys of that type's transformers configuration; then ``init: mimetic`` lets it begin with heads that look for
+    what is like themselves, see :func:`mimetic_`."""
     tokenizer: TokenizerSpec = TokenizerSpec()
     """Used only when the language model is made from scratch."""
     integration: str | dict[str, Any] = "prompt"
@@ -56,6 +58,12 @@ class ModelSpec(BaseModel):
     clock: bool = False
     """Add to every audio token where it stands in its window, as sinusoids of a learnt strength: for answers in
     seconds."""
+
+    @field_validator("language_model")
+    @classmethod
+    def _no_key_is_passed_over(cls, given: dict[str, Any]) -> dict[str, Any]:
+        check_keys(given)
+        return given
 
 
 class BaseSpec(BaseModel):
@@ -132,12 +140,13 @@ class Placeholders:
         return integrations.get(self.integration).placeholders(count_tokens(self.encoder, self.projector, audio))
 
 
-def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
-    """Make a model from its spec.
+def build(spec: Mapping[str, Any], texts: Iterable[str] = (), *, dtype: torch.dtype = torch.float32) -> Bundle:
+    """Make a model from its spec. Pretrained weights are read once, in ``dtype``, and not copied.
 
     Args:
         spec: see :class:`ModelSpec`, or :class:`BaseSpec` to go on from a trained model.
         texts: what a tokenizer made from scratch is trained on.
+        dtype: of all weights; a language model of another is read into this one.
 
     Raises:
         SpecError: an unknown component or option.
@@ -145,41 +154,41 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = ()) -> Bundle:
     """
     if "base" in spec:
         base = BaseSpec.model_validate(dict(spec))
-        bundle = load_bundle(base_folder(base))
+        bundle = load_bundle(base_folder(base), dtype=dtype)
         if base.projector is not None:
             bundle = _with_projector(bundle, base.projector)
         bundle.model.train()
         return bundle
-    parsed = ModelSpec.model_validate(dict(spec))
+    parsed = validate(ModelSpec, spec, "model")
     audio = _resolve_audio(parsed)
     if "id" in parsed.language_model:
-        pretrained, tokenizer = _load_language_model(parsed.language_model)
-        text_config = pretrained.config
+        pretrained, tokenizer = _load_language_model(parsed.language_model, dtype)
+        config_of_text = deepcopy(pretrained.config)  # transformers marks what is part of another
     else:
         pretrained, tokenizer = None, train_tokenizer(texts, parsed.tokenizer)
-        text_config = _text_config(parsed.language_model, len(tokenizer), tokenizer)
+        config_of_text = text_config(parsed.language_model, len(tokenizer), tokenizer)
     audio_token_id = tokenizer.convert_tokens_to_ids(AUDIO)
     config = OssicleConfig(
         audio_config=audio,
-        text_config=text_config,
+        text_config=config_of_text,
         audio_token_id=audio_token_id,
         integration=_resolve_integration(parsed, tokenizer, audio_token_id),
         clock=parsed.clock,
         format_version=FORMAT_VERSION,
-        tie_word_embeddings=bool(getattr(text_config, "tie_word_embeddings", True)),
+        tie_word_embeddings=bool(getattr(config_of_text, "tie_word_embeddings", True)),
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    model = LALM(config)
+    said = None if pretrained is None else said_by(pretrained, audio_token_id)
+    model = LALM(config, pretrained)
     model.model.audio_tower.load_pretrained()
     if parsed.language_model.get("init") == "mimetic":
         mimetic_(model.model.language_model)
-    if pretrained is not None:
-        model.model.language_model.load_state_dict(pretrained.base_model.state_dict())
-        model.lm_head.load_state_dict(pretrained.get_output_embeddings().state_dict())
-        check_logits(model, pretrained, parsed.language_model["id"])
+    model.to(dtype)
+    if said is not None:
+        check_logits(model, said, parsed.language_model["id"])
     model.model.multi_modal_projector.meet(model.get_input_embeddings().weight)
-    return _bundle(model, tokenizer)
+    return _bundle(model.train(), tokenizer)
 
 
 def base_folder(spec: BaseSpec) -> Path:
@@ -230,12 +239,9 @@ def _resolve_audio(spec: ModelSpec) -> OssicleAudioConfig:
     encoder_cls, encoder_options = build_options(encoders, spec.encoder, "model.encoder")
     projector_cls, projector_options = build_options(projectors, spec.projector, "model.projector")
     encoder_options = encoder_cls.resolve(encoder_options)
-    with torch.device("meta"):
-        encoder = encoder_cls(encoder_options)
     return OssicleAudioConfig(
         encoder={"type": encoder_cls.type_name, **encoder_options.model_dump(mode="json")},
         projector={"type": projector_cls.type_name, **projector_options.model_dump(mode="json")},
-        max_source_positions=encoder.num_frames(encoder.window_samples),
     )
 
 
@@ -265,33 +271,13 @@ def mimetic_(language_model: nn.Module) -> None:
     )
 
 
-def _text_config(spec: Mapping[str, Any], vocab_size: int, tokenizer: PreTrainedTokenizerBase) -> Any:
-    options = {k: v for k, v in spec.items() if k not in ("type", "init")}
-    if spec.get("init", "mimetic") != "mimetic":
-        raise SpecError(f"model.language_model.init is {spec['init']!r}; it may be 'mimetic' or left out.")
-    if "type" not in spec:
-        raise SpecError("model.language_model needs an id (pretrained) or a type such as qwen3 (from scratch).")
-    try:
-        return AutoConfig.for_model(
-            spec["type"],
-            vocab_size=vocab_size,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            bos_token_id=None,
-            tie_word_embeddings=True,
-            **options,
-        )
-    except ValueError as error:
-        raise SpecError(f"model.language_model.type {spec['type']!r} is not a transformers model type.") from error
-
-
-def _load_language_model(spec: Mapping[str, Any]) -> tuple[Any, PreTrainedTokenizerBase]:
+def _load_language_model(spec: Mapping[str, Any], dtype: torch.dtype) -> tuple[Any, PreTrainedTokenizerBase]:
     whose = f"the language model {spec['id']!r}"
     try:
         tokenizer = AutoTokenizer.from_pretrained(spec["id"], trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(f"{whose} cannot be loaded: {reason(error)}") from error
-    model = read_weights(AutoModelForCausalLM, spec["id"], whose, dtype=torch.float32, trust_remote_code=False)
+    model = read_weights(AutoModelForCausalLM, spec["id"], whose, dtype=dtype, trust_remote_code=False)
     if tokenizer.convert_tokens_to_ids(AUDIO) in (None, tokenizer.unk_token_id):
         tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:

@@ -43,10 +43,15 @@ class Request:
         """The next token, drawn; the draw depends on this request's seed alone."""
         if self.generator is None:
             self.generator = torch.Generator().manual_seed(self.sampling.seed)
-        probabilities_V = (logits_V.float().cpu() / self.sampling.temperature).softmax(-1)
-        ordered, index = probabilities_V.sort(descending=True)
-        ordered[ordered.cumsum(-1) - ordered >= self.sampling.top_p] = 0.0
-        return int(index[torch.multinomial(ordered, 1, generator=self.generator)])
+        return drawn(logits_V, self.sampling, self.generator)
+
+
+def drawn(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
+    """A token by its probability at ``sampling.temperature``, among the likeliest that make up ``top_p``."""
+    probabilities_V = (logits_V.float().cpu() / sampling.temperature).softmax(-1)
+    ordered, index = probabilities_V.sort(descending=True)
+    ordered[ordered.cumsum(-1) - ordered >= sampling.top_p] = 0.0
+    return int(index[torch.multinomial(ordered, 1, generator=generator)])
 
 
 class _Begin(NamedTuple):

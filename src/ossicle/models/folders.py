@@ -9,7 +9,9 @@ from ossicle.support.errors import ModelError, nearest
 from ossicle.support.files import sha256_of
 from ossicle.support.hub import reason
 
-_WANTED = ("*.safetensors", "*.json", "*.jinja", "*.txt", "*.model")
+_SMALL = ("*.json", "*.jinja", "*.txt", "*.model")
+_WANTED = ("*.safetensors", *_SMALL)
+_CODE = ("*.py",)
 _UNWANTED = ("consolidated*",)
 """The same weights once more, in the layout of another program."""
 SHIPPED = Path(__file__).parent / "shipped"
@@ -20,14 +22,20 @@ def shipped_models() -> list[str]:
     return sorted(folder.name for folder in SHIPPED.iterdir() if (folder / "config.json").is_file())
 
 
-def model_folder(ref: str) -> Path:
+def model_folder(ref: str, *, weights: bool = True, code: bool = False) -> Path:
     """Where the model called ``ref`` lies; ``hf:OWNER/NAME[@REVISION]`` comes from the hub, or from its cache.
+
+    Args:
+        ref: a name, a folder, or an id on the hub.
+        weights: false where the small files will do, so that no others are fetched.
+        code: whether code that it brings along is fetched, too; nothing is run by that.
 
     Raises:
         ModelError: neither a shipped model nor a folder, or not to be had from the hub.
     """
     if ref.startswith("hf:"):
-        return _from_hub(ref.removeprefix("hf:"))
+        wanted = (*(_WANTED if weights else _SMALL), *(_CODE if code else ()))
+        return _from_hub(ref.removeprefix("hf:"), wanted)
     if (SHIPPED / ref / "config.json").is_file():
         return SHIPPED / ref
     if is_endpoint(ref):
@@ -44,17 +52,17 @@ def model_folder(ref: str) -> Path:
 
 
 @functools.cache
-def _from_hub(name: str) -> Path:
-    """Weights as safetensors, and the small files beside them; nothing that runs. Asked for once in a process."""
+def _from_hub(name: str, wanted: tuple[str, ...]) -> Path:
+    """The files of these patterns, never a pickle. Asked for once in a process."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 
     repository, _, revision = name.partition("@")
     try:
         found = snapshot_download(
-            repository, revision=revision or None, allow_patterns=_WANTED, ignore_patterns=_UNWANTED
+            repository, revision=revision or None, allow_patterns=wanted, ignore_patterns=_UNWANTED
         )
-    except (OSError, ValueError, HfHubHTTPError, HFValidationError) as error:
+    except (OSError, ValueError, HfHubHTTPError, HFValidationError, HTTPError) as error:
         raise ModelError(f"the model 'hf:{name}' cannot be loaded: {reason(error)}") from error
     return Path(found)
 
@@ -69,7 +77,8 @@ def weights_files(folder: Path) -> list[Path]:
 
 
 def weights_of(folder: Path) -> str:
-    """SHA-256 of a model folder's weights, in hexadecimal (of several files: of theirs, one a line). Raises ModelError
-    if it has none."""
-    found = [sha256_of(file) for file in weights_files(folder)]
+    """SHA-256 of a model folder's weights, in hexadecimal (of several files: of theirs, one a line). An adapter that a
+    published model brings is one of them. Raises ModelError if it has none."""
+    adapter = folder / "adapter_model.safetensors"
+    found = [sha256_of(file) for file in (*weights_files(folder), *([adapter] if adapter.is_file() else ()))]
     return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()

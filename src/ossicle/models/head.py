@@ -1,6 +1,6 @@
 """What a language model does after its last hidden state: its own head, and how it scales logits."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -34,22 +34,35 @@ def embeddings_name(language_model: nn.Module) -> str:
     return next(name for name, module in language_model.named_modules() if module is table)
 
 
+class Said(NamedTuple):
+    """What a language model by itself made of a few tokens."""
+
+    ids: Tensor
+    logits: Tensor
+    model_type: str
+
+
 @torch.inference_mode()
-def check_logits(ours: PreTrainedModel, theirs: PreTrainedModel, name: str) -> None:
-    """Compare a composed model with the language model it was made from, on a few tokens.
+def said_by(theirs: PreTrainedModel, without: int) -> Said:
+    """Logits of a few tokens, none of them the id ``without``."""
+    ids = torch.tensor([[word for word in range(theirs.config.vocab_size) if word != without][:6]])
+    return Said(ids, theirs.eval()(input_ids=ids).logits, theirs.config.model_type)
+
+
+@torch.inference_mode()
+def check_logits(ours: PreTrainedModel, said: Said, name: str) -> None:
+    """Compare a composed model with the language model that it was made from.
 
     Raises:
         ModelError: the logits differ, so the family does something after its last hidden state that
             :func:`scaled` doesn't know.
     """
-    words = [word for word in range(theirs.config.vocab_size) if word != ours.config.audio_token_id]
-    ids = torch.tensor([words[:6]])
     was = ours.training
-    wanted, got = theirs.eval()(input_ids=ids).logits, ours.eval()(input_ids=ids).logits
+    wanted, got = said.logits, ours.eval()(input_ids=said.ids).logits
     ours.train(was)
     away = float((got[..., : wanted.shape[-1]] - wanted).abs().max())
-    if away > 1e-3 * max(1.0, float(wanted.abs().max())):
+    if away > max(1e-3, 4 * torch.finfo(wanted.dtype).eps) * max(1.0, float(wanted.abs().max())):
         raise ModelError(
-            f"the language model {name!r} ({theirs.config.model_type}) makes its logits in a way that Ossicle does not "
+            f"the language model {name!r} ({said.model_type}) makes its logits in a way that Ossicle does not "
             f"know: they differ from transformers' by {away:.2g}; please report the model type."
         )

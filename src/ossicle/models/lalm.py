@@ -16,6 +16,7 @@ from ossicle.encoders.base import sinusoids
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.head import embeddings_name, head_of, scaled
 from ossicle.models.integrations import Heard, made_of
+from ossicle.models.served import VLLM, check_served
 from ossicle.projectors import projectors
 from ossicle.support.errors import DataError, SpecError
 
@@ -82,16 +83,25 @@ class Clock(nn.Module):
 
 
 class OssicleModel(OssiclePreTrainedModel):
-    """Embeddings in, hidden states out; no head."""
+    """Embeddings in, hidden states out; no head. A ``language_model`` with its weights is taken as it is."""
 
-    def __init__(self, config: OssicleConfig) -> None:
+    def __init__(self, config: OssicleConfig, language_model: PreTrainedModel | None = None) -> None:
+        if config.text_config._attn_implementation == VLLM:
+            check_served(config)
         super().__init__(config)
         self.audio_tower, self.multi_modal_projector = build_audio(config.audio_config, config.text_config.hidden_size)
+        config.audio_config.max_source_positions = self._longest()
         self.clock = Clock() if config.clock else nn.Identity()
-        self.language_model = AutoModel.from_config(config.text_config)
+        self.language_model = AutoModel.from_config(config.text_config) if language_model is None else language_model
         self.integration = made_of(config.integration, config.text_config)
         self.integration.install(self)
         self.post_init()
+
+    def _longest(self) -> int:
+        """Frames of the longest window, or its tokens where they are more."""
+        with torch.device("cpu"):  # where some encoders count by small tensors, also while the model is made on meta
+            num_frames = self.audio_tower.num_frames(self.audio_tower.window_samples)
+            return max(num_frames, self.multi_modal_projector.num_tokens([num_frames]))
 
     def get_input_embeddings(self) -> nn.Module:
         """The language model's token embeddings."""
@@ -105,7 +115,12 @@ class OssicleModel(OssiclePreTrainedModel):
         """Windows → tokens [W, K, D] and how many of each are real.
 
         Without gradients, a few windows at a time: memory then does not grow with the number of recordings.
+
+        Args:
+            input_features: [W, T, …], or of R recordings [R, W, T, …], as the processor gives them.
+            feature_lengths: [W], or [R, W] with zeros where a recording has no further window.
         """
+        input_features, feature_lengths = windows_of(input_features, feature_lengths)
         if feature_lengths is None:
             feature_lengths = torch.full((len(input_features),), input_features.shape[1])
         feature_lengths = feature_lengths.to(input_features.device)
@@ -119,11 +134,16 @@ class OssicleModel(OssiclePreTrainedModel):
     def get_audio_features(
         self,
         input_features: Tensor,
-        feature_lengths: Tensor | None = None,
+        feature_lengths: Tensor | list[Tensor] | None = None,
         audio_windows: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPooling:
-        """``pooler_output`` holds the real tokens of all runs, flat, in the order in which the rows read them."""
+        """``pooler_output`` holds the real tokens of all runs, flat, in the order in which the rows read them.
+
+        ``feature_lengths`` may be a list of tensors of one shape, as vLLM gives those of recordings of unlike lengths.
+        """
+        if isinstance(feature_lengths, list):
+            feature_lengths = torch.stack(feature_lengths)
         heard = Heard(self.encode(input_features, feature_lengths), audio_windows)
         return BaseModelOutputWithPooling(last_hidden_state=heard.tokens.x_BFD, pooler_output=torch.cat(heard.runs()))
 
@@ -138,10 +158,11 @@ class OssicleModel(OssiclePreTrainedModel):
             input_ids: [N, L], with the audio token wherever one of ``audio_KD`` goes.
             audio_KD: audio tokens of all rows, in order; the integration has seen that each row has room for its own.
         """
-        x_NLD = self.get_input_embeddings()(input_ids)
+        is_audio_NL = input_ids == self.config.audio_token_id
+        # A published model's audio token may lie beyond its table.
+        x_NLD = self.get_input_embeddings()(input_ids.masked_fill(is_audio_NL, 0))
         if audio_KD is None:
             return x_NLD
-        is_audio_NL = input_ids == self.config.audio_token_id
         return x_NLD.masked_scatter(is_audio_NL[..., None].expand_as(x_NLD), audio_KD.to(x_NLD.dtype))
 
     def forward(
@@ -179,12 +200,19 @@ class OssicleModel(OssiclePreTrainedModel):
 
 
 class LALM(OssiclePreTrainedModel, GenerationMixin):
-    """A large audio-language model: ``forward`` gives logits, ``generate`` is transformers'."""
+    """A large audio-language model: ``forward`` gives logits, ``generate`` is transformers'.
 
-    def __init__(self, config: OssicleConfig) -> None:
+    Args:
+        config: of the whole.
+        given: a language model with its head, whose very weights become part of this one; made anew if None.
+    """
+
+    def __init__(self, config: OssicleConfig, given: PreTrainedModel | None = None) -> None:
         super().__init__(config)
-        self.model = OssicleModel(config)
-        self.lm_head = head_of(config.text_config)
+        for module in () if given is None else given.modules():
+            module._is_hf_initialized = True  # how transformers marks what is not to be filled with random numbers
+        self.model = OssicleModel(config, None if given is None else given.base_model)
+        self.lm_head = head_of(config.text_config) if given is None else given.get_output_embeddings()
         table = embeddings_name(self.model.language_model)
         self._tied_weights_keys = {"lm_head.weight": f"model.language_model.{table}.weight"}
         self.post_init()
@@ -288,11 +316,21 @@ class LALM(OssiclePreTrainedModel, GenerationMixin):
         names = ("input_features", "feature_lengths", "audio_windows", "audio_recordings", "audio_runs")
         sound = {name: given for name in names if (given := model_kwargs.pop(name, None)) is not None}
         if expand_size > 1 and "input_features" in sound:
+            features, lengths = windows_of(sound["input_features"], sound.get("feature_lengths"))
+            sound |= {"input_features": features} | ({} if lengths is None else {"feature_lengths": lengths})
             sound |= repeated(sound, len(input_ids), expand_size)
         input_ids, others = super()._expand_inputs_for_generation(
             expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **model_kwargs
         )
         return input_ids, {**others, **sound}
+
+
+def windows_of(features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Windows [W, T, …] and their lengths [W]; of recordings [R, W, T, …] those whose lengths [R, W] are not 0."""
+    if lengths is None or lengths.ndim == 1:
+        return features, lengths
+    lengths = lengths.to(features.device)
+    return features[lengths > 0], lengths[lengths > 0]
 
 
 def repeated(sound: dict[str, Tensor], num_rows: int, times: int) -> dict[str, Tensor]:

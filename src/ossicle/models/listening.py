@@ -12,6 +12,7 @@ from ossicle.models.long_audio import cut
 from ossicle.support.errors import ModelError
 
 if TYPE_CHECKING:
+    from ossicle.models.foreign import Foreign
     from ossicle.models.local import Local
     from ossicle.models.remote import Remote
 
@@ -26,7 +27,7 @@ JOIN_S = 0.3
 
 
 def events(
-    lm: "Local | Remote", audio: Audio | str | Path, window_s: float = 10.0, question: str = TIMELINE
+    lm: "Local | Foreign | Remote", audio: Audio | str | Path, window_s: float = 10.0, question: str = TIMELINE
 ) -> list[Heard]:
     """Ask ``lm`` what is heard when, and put the answers on the recording's own clock.
 

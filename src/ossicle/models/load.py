@@ -4,8 +4,11 @@ import torch
 
 from ossicle.models.build import load_bundle
 from ossicle.models.folders import model_folder
+from ossicle.models.foreign import Foreign
 from ossicle.models.local import Local, LongAudio
+from ossicle.models.read_foreign import is_foreign, read_foreign
 from ossicle.models.remote import ENDPOINT, Remote, is_endpoint
+from ossicle.models.trusted import brings_code, read_trusted
 from ossicle.support.errors import ModelError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -26,7 +29,8 @@ def load(
     long_audio: LongAudio = "window",
     quant: int | None = None,
     recall_bytes: int | None = None,
-) -> Local | Remote:
+    trust_remote_code: bool = False,
+) -> Local | Foreign | Remote:
     """Load a model for asking.
 
     Args:
@@ -37,6 +41,8 @@ def load(
         long_audio: see :class:`~ossicle.models.local.Local`.
         quant: keep the language model's weights in 8 or 4 bits (extra ``quant``).
         recall_bytes: see :class:`~ossicle.models.local.Local`.
+        trust_remote_code: run the code that a model brings along, where it is of a type that neither transformers nor
+            Ossicle knows. It can do whatever you can: read it first.
 
     Raises:
         ModelError: no such model, an incomplete one, or a device or dtype that is not there.
@@ -48,6 +54,7 @@ def load(
             "long_audio": long_audio,
             "quant": quant,
             "recall_bytes": recall_bytes,
+            "trust_remote_code": trust_remote_code,
         }
         if moot := [name for name, value in given.items() if value != load.__kwdefaults__[name]]:
             raise ModelError(
@@ -59,5 +66,13 @@ def load(
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {device!r} cannot be used here; try --device cpu.") from error
-    bundle = load_bundle(model_folder(ref), device=device, dtype=wanted, quant=quant)
+    folder = model_folder(ref, code=trust_remote_code)
+    is_coded = brings_code(folder) is not None
+    if is_coded or is_foreign(folder):
+        if recall_bytes is not None:
+            raise ModelError(f"recall_bytes: for models whose parts are ours; what {ref} recalls transformers decides.")
+        read = read_trusted if is_coded else read_foreign
+        model, processor = read(folder, device=device, dtype=wanted, quant=quant, trust_remote_code=trust_remote_code)
+        return Foreign(model, processor, ref, long_audio=long_audio)
+    bundle = load_bundle(folder, device=device, dtype=wanted, quant=quant)
     return Local(bundle, ref, long_audio=long_audio, recall_bytes=recall_bytes)

@@ -75,7 +75,7 @@ def parts_of_spec(model: Mapping[str, Any]) -> Parts:
 
 def parts_of_base(model: Mapping[str, Any]) -> tuple[Any, Parts]:
     """The configuration and parts of a trained model that a recipe goes on from. Raises ModelError."""
-    config, parts = parts_of_folder(model_folder(model["base"]))
+    config, parts = parts_of_folder(model_folder(model["base"], weights=False))
     if model.get("projector") is None:
         return config, parts
     config = with_projector(config, model["projector"])

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoFeatureExtractor, AutoProcessor, BatchFeature, ProcessorMixin, SequenceFeatureExtractor
 
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
@@ -44,10 +45,10 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
         object.__setattr__(self, "_parts", built)
 
     @property
-    def chunk_length(self) -> int:
-        """Seconds of the longest window (vLLM reads this)."""
+    def chunk_length(self) -> float:
+        """Seconds of the longest window (vLLM tries a recording of that length)."""
         encoder, _ = self._parts
-        return encoder.window_samples // encoder.sample_rate
+        return encoder.window_samples / encoder.sample_rate
 
     def num_tokens(self, num_samples: int) -> int:
         """Audio ids of a recording."""
@@ -57,7 +58,10 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
         return integrations.get(self.integration).placeholders(num_tokens)
 
     def __call__(self, audio: Any, sampling_rate: int | None = None, **kwargs: Any) -> BatchFeature:
-        """Mono recordings at ``sampling_rate`` → windows of all of them, padded, and their lengths.
+        """Mono recordings at ``sampling_rate`` → features [R, T, …] and their lengths [R], a row for each recording.
+
+        Where one is longer than a window, each has several, [R, W, T, …] and [R, W]; the length of one that a recording
+        does not have is 0.
 
         Raises:
             ValueError: another sampling rate than the encoder's.
@@ -66,20 +70,20 @@ class OssicleFeatureExtractor(SequenceFeatureExtractor):
         if sampling_rate not in (None, encoder.sample_rate):
             raise ValueError(f"this model hears {encoder.sample_rate} Hz, not {sampling_rate}; resample first.")
         recordings = [audio] if isinstance(audio, np.ndarray) and audio.ndim == 1 else list(audio)
-        features, counts, parts_of = [], [], []
-        for number, samples in enumerate(recordings):
+        windows, counts, spans_of = [], [], []
+        for samples in recordings:
             samples = np.asarray(samples, np.float32).reshape(1, -1)
-            for span in encoder.windows(samples.shape[1]):
-                features.append(encoder.prepare(samples[:, span.start : span.end]))
-                parts_of.append(number)
+            spans = encoder.windows(samples.shape[1])
+            windows += [encoder.prepare(samples[:, span.start : span.end]) for span in spans]
+            spans_of.append(len(spans))
             counts.append(self.num_tokens(samples.shape[1]))
-        made = {
-            "input_features": torch.nn.utils.rnn.pad_sequence(features, batch_first=True),
-            "feature_lengths": torch.tensor([len(f) for f in features]),
-            "num_audio_tokens": counts,
-        }
+        features = pad_sequence(windows, batch_first=True)
+        lengths = torch.tensor([len(window) for window in windows])
+        if set(spans_of) != {1}:
+            features, lengths = (pad_sequence(all_.split(spans_of), batch_first=True) for all_ in (features, lengths))
+        made = {"input_features": features, "feature_lengths": lengths, "num_audio_tokens": counts}
         if integrations.get(self.integration).numbers_recordings:
-            made["audio_recordings"] = torch.tensor(parts_of)
+            made["audio_recordings"] = torch.arange(len(spans_of)).repeat_interleave(torch.tensor(spans_of))
         return BatchFeature(made)
 
     def to_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ossicle.support.extras import require
 
 BITS = (4, 8)
 _KEPT = ["lm_head", "model.audio_tower", "model.multi_modal_projector", "model.integration"]
+_KEPT += ["model.encoder", "model.projector"]  # as some published models call the first two
 
 
 def quantised(bits: int, device: str, dtype: torch.dtype) -> dict[str, Any]:
