@@ -4,9 +4,8 @@ V vocabulary
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -17,9 +16,10 @@ from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedModel, ProcessorMixin, StoppingCriteria
 
 from ossicle.audio import Audio
-from ossicle.chat import Conversation, Delta, Message, Reply, Sampling, Usage, user
+from ossicle.chat import Conversation, Delta, Message, Reply, Sampling, Usage
 from ossicle.chat.stopping import before_stop, settled, stop_at
 from ossicle.models import long_audio
+from ossicle.models.asking import Asking
 from ossicle.models.decoding import context_of, drawn
 from ossicle.models.local import LongAudio
 from ossicle.models.read_foreign import extractor_of
@@ -32,7 +32,7 @@ _UNFIT = (ValueError, TypeError, IndexError, KeyError, AttributeError, RuntimeEr
 """How processors and models of transformers refuse what they cannot take."""
 
 
-class Foreign:
+class Foreign(Asking):
     """A model of transformers and its processor, one conversation at a time.
 
     The conversation is put as the processor's chat template puts it. That every recording reached the features up to
@@ -60,17 +60,6 @@ class Foreign:
         self.span_s = math.inf if long_audio == "whole" else _limit_s(processor, self.window_s)
         """Seconds that the model hears at once, as far as its processor says so or has been seen to."""
         self._context = context_of(model.config.get_text_config())
-
-    def ask(
-        self,
-        audio: "Audio | str | Path | Iterable[Audio | str | Path]",
-        question: str,
-        **sampling: float | Sequence[str],
-    ) -> Reply:
-        """Ask about one recording or several, as :meth:`ossicle.models.Local.ask`."""
-        several = [audio] if isinstance(audio, Audio | str | Path) else list(audio)
-        parts = [part if isinstance(part, Audio) else Audio(part) for part in several]
-        return self.generate([Conversation.of(user(*parts, question))], Sampling(**sampling))[0]
 
     def generate(self, chats: Sequence[Conversation], sampling: Sampling = Sampling()) -> list[Reply]:
         """One reply to each conversation, in order; long recordings by ``long_audio``.

@@ -1,16 +1,15 @@
 """A model of ours, in this process."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
-from ossicle.audio import Audio
 from ossicle.batch import Row
-from ossicle.chat import Conversation, Delta, Reply, Sampling, Usage, user
+from ossicle.chat import Conversation, Delta, Reply, Sampling, Usage
 from ossicle.chat.stopping import before_stop, settled
 from ossicle.models import decoding, long_audio
+from ossicle.models.asking import Asking
 from ossicle.models.build import Bundle
 from ossicle.models.recall import Recall
 from ossicle.support.errors import AudioError
@@ -18,7 +17,7 @@ from ossicle.support.errors import AudioError
 LongAudio = Literal["window", "whole", "error", "truncate"]
 
 
-class Local:
+class Local(Asking):
     """LALM + Renderer + one decode loop.
 
     Args:
@@ -50,24 +49,6 @@ class Local:
         window_s = encoder.window_samples / encoder.sample_rate
         self.span_s = math.inf if long_audio == "whole" else max(window_s, bundle.model.config.hears_s or 0.0)
         """Seconds that the model hears at once."""
-
-    def ask(
-        self,
-        audio: "Audio | str | Path | Iterable[Audio | str | Path]",
-        question: str,
-        **sampling: float | Sequence[str],
-    ) -> Reply:
-        """Ask about one recording or several.
-
-        Args:
-            audio: a path, an ``Audio``, or several of them in order.
-            question: in words.
-            sampling: fields of :class:`~ossicle.chat.Sampling`.
-        """
-        several = [audio] if isinstance(audio, Audio | str | Path) else list(audio)
-        parts = [part if isinstance(part, Audio) else Audio(part) for part in several]
-        chat = Conversation.of(user(*parts, question))
-        return self.generate([chat], Sampling(**sampling))[0]
 
     def generate(self, chats: Sequence[Conversation], sampling: Sampling = Sampling()) -> list[Reply]:
         """One reply to each conversation, in order; long recordings by ``long_audio``."""

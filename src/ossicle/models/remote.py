@@ -10,17 +10,17 @@ import math
 import os
 import re
 import wave
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from ossicle.audio import Audio
-from ossicle.chat import Conversation, Delta, Message, Reply, Sampling, Usage, user
+from ossicle.chat import Conversation, Delta, Message, Reply, Sampling, Usage
 from ossicle.chat.stopping import before_stop, settled, stop_at
+from ossicle.models.asking import Asking
 from ossicle.support.errors import DataError, EndpointError, ModelError, nearest
 from ossicle.support.http import RefusedError, Server, words_of
 
@@ -42,7 +42,7 @@ _DEAF = re.compile(
 _SHOWN = 8
 
 
-class Remote:
+class Remote(Asking):
     """An endpoint that answers as a model here does.
 
     Args:
@@ -66,17 +66,6 @@ class Remote:
         self.server = Server(url, key=_key(), timeout_s=timeout_s, retries=retries)
         self.model = name or self._only_model()
         self.name = f"{ENDPOINT}{url}#{self.model}"
-
-    def ask(
-        self,
-        audio: "Audio | str | Path | Iterable[Audio | str | Path]",
-        question: str,
-        **sampling: float | Sequence[str],
-    ) -> Reply:
-        """Ask about one recording or several, as :meth:`ossicle.models.Local.ask`."""
-        several = [audio] if isinstance(audio, Audio | str | Path) else list(audio)
-        parts = [part if isinstance(part, Audio) else Audio(part) for part in several]
-        return self.generate([Conversation.of(user(*parts, question))], Sampling(**sampling))[0]
 
     def generate(self, chats: Sequence[Conversation], sampling: Sampling = Sampling()) -> list[Reply]:
         """One reply to each conversation, in order, ``max_batch`` requests at a time.
