@@ -119,7 +119,9 @@ def train(
             among.first(mixture.check)
         measured = {name: rows_of(held_out[name], held.rows, name) for name, held in recipe.evaluate.items()}
         torch.manual_seed(key_of(recipe.seed, "initial weights"))
-        bundle = build(recipe.model, (text for mixture in mixtures for text in mixture.texts()))
+        # Stages that learn from the same data have the same words: those are read once.
+        worded = {repr(stage.data): mixture for stage, mixture in zip(recipe.stages, mixtures, strict=True)}
+        bundle = build(recipe.model, (text for mixture in worded.values() for text in mixture.texts()))
         bundle.model.to("cpu" if (shards or 1) > 1 else device)
         _Run(
             recipe,
