@@ -15,14 +15,9 @@ from ossicle.models import Local, save
 from ossicle.models.integrations.base import check_room
 from ossicle.models.lalm import repeated
 from ossicle.support.errors import DataError
-from random_bundle import random_bundle
+from random_bundle import INTEGRATIONS, random_bundle
 
-IN_PROMPT = {
-    "prompt": "prompt",
-    "task_aware": {"type": "task_aware", "experts": 2, "hidden": 16},
-    "prompt_adapter": {"type": "prompt_adapter", "rank": 2, "hidden": 8},
-}
-INTEGRATIONS = {**IN_PROMPT, "cross_attention": {"type": "cross_attention", "heads": 2, "head_dim": 8}}
+IN_PROMPT = ("prompt", "task_aware", "prompt_adapter")
 BUNDLES = {}
 
 
@@ -33,7 +28,7 @@ def bundle(request):
 
 def bundle_of(name):
     if name not in BUNDLES:
-        BUNDLES[name] = random_bundle(integration=INTEGRATIONS[name])
+        BUNDLES[name] = random_bundle(**INTEGRATIONS[name])
     return BUNDLES[name]
 
 
@@ -147,7 +142,7 @@ def asked(processor, *recordings):
         return_dict=True,
         return_tensors="pt",
         processor_kwargs={
-            "audio_kwargs": {"sampling_rate": 16_000},
+            "audio_kwargs": {"sampling_rate": processor.feature_extractor.sampling_rate},
             "text_kwargs": {"padding": True, "padding_side": "left"},
         },
     )
@@ -157,7 +152,8 @@ def test_transformers_own_way_pads_and_replies_as_each_alone(bundle, tmp_path):
     save(bundle, tmp_path)
     processor = AutoProcessor.from_pretrained(tmp_path)
     recordings = [[sound(1.37, 1), sound(0.4, 2)], [sound(2.1, 3)]]
-    inputs = asked(processor, *([one.load(16_000)[0] for one in some] for some in recordings))
+    rate = processor.feature_extractor.sampling_rate
+    inputs = asked(processor, *([one.load(rate)[0] for one in some] for some in recordings))
     assert inputs["attention_mask"][:, 0].sum() == 1, "the rows are padded on the left"
     runs = inputs.get("audio_runs")
     assert runs is None if bundle.model.model.integration.numbers_recordings is False else runs.tolist() == [2, 1]

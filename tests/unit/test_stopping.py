@@ -15,14 +15,8 @@ from ossicle.chat.stopping import before_stop, settled, stop_at
 from ossicle.cli import main
 from ossicle.models import Local, load
 from ossicle.support.errors import DataError
-from random_bundle import random_bundle
+from random_bundle import INTEGRATIONS, random_bundle
 
-INTEGRATIONS = {
-    "prompt": "prompt",
-    "cross_attention": {"type": "cross_attention", "heads": 2, "head_dim": 8},
-    "task_aware": {"type": "task_aware", "experts": 2, "hidden": 16},
-    "prompt_adapter": {"type": "prompt_adapter", "rank": 2, "hidden": 8},
-}
 GREEDY = Sampling(max_new_tokens=12)
 
 
@@ -94,7 +88,7 @@ def test_an_empty_string_is_refused_and_a_list_is_fine():
 
 @pytest.fixture(scope="module", params=INTEGRATIONS)
 def lm(request):
-    return Local(random_bundle(integration=INTEGRATIONS[request.param]), "random")
+    return Local(random_bundle(**INTEGRATIONS[request.param]), "random")
 
 
 CHATS = [

@@ -14,23 +14,17 @@ from ossicle.encoders import encoders
 from ossicle.models import build, load_bundle, save
 from ossicle.support.errors import ModelError
 from ossicle.support.weights import read_weights
+from ossicle.training.tiny_form import LANGUAGE_MODEL
 from random_bundle import SPEC, random_bundle
 
-LANGUAGE_MODEL = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "head_dim": 16,
-}
+SIZES = {key: value for key, value in LANGUAGE_MODEL.items() if key != "type"}
 
 
 def publish(name, folder, **changes):
     """A language model of random weights and its tokenizer."""
     tokenizer = random_bundle().tokenizer
     torch.manual_seed(0)
-    config = AutoConfig.for_model(name, vocab_size=len(tokenizer), **{**LANGUAGE_MODEL, **changes})
+    config = AutoConfig.for_model(name, vocab_size=len(tokenizer), **{**SIZES, **changes})
     model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
