@@ -15,13 +15,13 @@ from ossicle.synthesis import Library, SceneOptions, make_scene
 SCENE = SceneOptions(layouts={"scene": 1}, events=(3, 3), overlap=0, reverb=0, duration_s=(6, 12))
 
 
-def main(seed: str = "5") -> None:
+def main(seed: str = "27") -> None:
     """Render, listen, ask."""
     library = Library.from_folders(None)  # no recordings: sounds made from nothing
     scene = make_scene(library, int(seed), SCENE)
     duration_s = scene.audio.duration_s
     truth = [Heard(event.label, event.start_s, event.end_s) for event in scene.plan.events]
-    # Seed 5 is favourable, among the best of 64 tried with these weights; others show more of what they get wrong.
+    # Seed 27 is favourable, among the best of 64 tried with these weights; others show more of what they get wrong.
     print(f"A recording of {duration_s:.1f} s, rendered just now. What is in it:\n\n{picture(truth, duration_s)}")
 
     with tempfile.TemporaryDirectory() as folder:
