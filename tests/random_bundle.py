@@ -6,6 +6,7 @@ import torch
 
 from ossicle.encoders import encoders
 from ossicle.models import Bundle, build
+from ossicle.models.integrations import integrations
 from ossicle.training.tiny_form import LANGUAGE_MODEL
 
 SPEC = {
@@ -20,6 +21,9 @@ INTEGRATIONS: dict[str, dict[str, Any]] = {
     "cross_attention": {"integration": {"type": "cross_attention", "heads": 2, "head_dim": 8}},
     "task_aware": {"integration": {"type": "task_aware", "experts": 2, "hidden": 16}},
     "prompt_adapter": {"integration": {"type": "prompt_adapter", "rank": 2, "hidden": 8}},
+    "question_prefix": {
+        "integration": {"type": "question_prefix", **integrations.get("question_prefix").tiny_options(), "hidden": 24}
+    },
     "codes": {
         "integration": "codes",
         "encoder": {**CODEC, "codebooks": 2, "window_s": 4.0},

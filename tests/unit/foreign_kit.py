@@ -1,8 +1,10 @@
 """Audio language models of transformers that are not taken apart, tiny and of random weights, in their true layout."""
 
+from unittest.mock import patch
+
 import torch
 import transformers
-from transformers import PreTrainedTokenizerFast, WhisperFeatureExtractor
+from transformers import PreTrainedTokenizerFast, ProcessorMixin, WhisperFeatureExtractor
 
 from random_bundle import random_bundle
 
@@ -164,3 +166,13 @@ def omni(folder):
             parameter.add_(0.2 * torch.randn_like(parameter))
     model.save_pretrained(folder)
     return model
+
+
+def without_eyes():
+    """The processor of such a model, whose features are made in windows of 4 s."""
+    with patch.object(ProcessorMixin, "check_argument_for_proper_class", lambda *_: True):
+        return transformers.Qwen2_5OmniProcessor(
+            feature_extractor=WhisperFeatureExtractor(16, chunk_length=4),
+            tokenizer=tokenizer_and_size()[0],
+            chat_template=CHAT.replace("AUDIO_HERE", "<|audio_bos|><|AUDIO|><|audio_eos|>"),
+        )

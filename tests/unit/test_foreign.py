@@ -1,18 +1,20 @@
 """Models that transformers runs for us: the same prompts and replies as by hand, whole recordings, clear refusals."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import test_published as kit
 import torch
 import transformers
-from foreign_kit import CHAT, FAMILIES, omni, publish, tokenizer_and_size
+from foreign_kit import CHAT, FAMILIES, omni, publish, without_eyes
 from safetensors.torch import load_file, save_file
-from transformers import AutoProcessor, ProcessorMixin
+from transformers import AutoProcessor
 
 from ossicle.audio import Audio
-from ossicle.chat import Conversation, Sampling, user
+from ossicle.chat import Conversation, Reply, Sampling, user
 from ossicle.cli import main
 from ossicle.models import Local, load, load_bundle
 from ossicle.models.foreign import Foreign, changed_at_end
@@ -256,23 +258,16 @@ def test_the_thinker_of_a_model_that_also_speaks_answers(tmp_path, monkeypatch):
     """Qwen2.5-Omni, whose whole processor needs torchvision; here without its eyes."""
     whole = omni(tmp_path)
     assert is_foreign(tmp_path)
-    allowed = ProcessorMixin.check_argument_for_proper_class
-    monkeypatch.setattr(
-        ProcessorMixin, "check_argument_for_proper_class", lambda self, name, x: x is None or allowed(self, name, x)
-    )
-    tokenizer = tokenizer_and_size()[0]
-    processor = transformers.Qwen2_5OmniProcessor(
-        feature_extractor=transformers.WhisperFeatureExtractor(16, chunk_length=4),
-        tokenizer=tokenizer,
-        chat_template=CHAT.replace("AUDIO_HERE", "<|audio_bos|><|AUDIO|><|audio_eos|>"),
-    )
-    monkeypatch.setattr("ossicle.models.read_foreign.read_processor", lambda folder, **_: processor)
+    monkeypatch.setattr("ossicle.models.read_foreign.read_processor", lambda folder, **_: without_eyes())
     lm = Foreign(*read_foreign(tmp_path), "omni")
     chat = asked(0.9, 1.7)
     inputs = lm.inputs(chat)
     out = whole.thinker.generate(**inputs, max_new_tokens=4, do_sample=False)[0, inputs["input_ids"].shape[1] :]
     (reply,) = lm.generate([chat], SHORT)
-    assert reply.text == tokenizer.decode(out, skip_special_tokens=True).strip() and len(reply.audio_tokens) == 2
+    assert (
+        reply.text == lm.processor.tokenizer.decode(out, skip_special_tokens=True).strip()
+        and len(reply.audio_tokens) == 2
+    )
     (reply,) = lm.generate([asked(6.0)], SHORT)  # its processor keeps 300 s; here, 4
     assert [part["end_s"] for part in reply.fields["stretches"]] == [3.0, 6.0]
 
@@ -285,7 +280,7 @@ def test_only_what_transformers_has_runs_so(copied, random_model):
         assert not is_foreign(copied)
 
 
-def test_the_language_model_alone_is_quantised(copied, monkeypatch):
+def test_the_language_model_alone_is_quantised(copied, tmp_path, monkeypatch):
     seen = {}
 
     def read(cls, ref, whose, **options):
@@ -298,6 +293,11 @@ def test_the_language_model_alone_is_quantised(copied, monkeypatch):
     kept = seen["quantization_config"].llm_int8_skip_modules
     assert "lm_head" in kept and not [name for name in kept if "language_model" in name]
     assert any("audio_tower" in name for name in kept) and any("multi_modal_projector" in name for name in kept)
+    omni(tmp_path / "omni")
+    monkeypatch.setattr("ossicle.models.read_foreign.read_processor", lambda folder, **_: None)
+    read_foreign(tmp_path / "omni", quant=4)
+    kept = seen["quantization_config"].llm_int8_skip_modules
+    assert "lm_head" in kept and any("audio_tower" in name for name in kept)
 
 
 def test_the_command_asks_it(copied, tmp_path, capsys):
@@ -310,6 +310,67 @@ def test_the_command_asks_it(copied, tmp_path, capsys):
     assert (
         main(["ask", str(clip), "What?", "--model", str(copied), "--max-new-tokens", "4", "--dtype", "bfloat16"]) == 0
     )
+
+
+def test_the_events_command_says_how_to_answer_and_which_answers_were_none(copied, tmp_path, capsys, monkeypatch):
+    clip, chats = tmp_path / "clip.wav", []
+    sound(4.0).save(clip)
+
+    def generate(self, several, sampling=SHORT):
+        chats.extend(several)
+        return [Reply("0.5s to 1.0s dog"), Reply("The recording holds a dog.")][-len(several) :]
+
+    monkeypatch.setattr(Foreign, "generate", generate)
+    assert main(["events", str(clip), "--model", str(copied), "--window", "2"]) == 0
+    told = capsys.readouterr()
+    assert "separated by semicolons" in chats[0].messages[-1].text
+    assert "0.5 s  to     1.0 s  dog" in told.out
+    assert "1 of them; the first says 'The recording holds a dog.'" in told.err
+    assert main(["events", str(clip), "--model", str(copied)]) == 0
+    assert capsys.readouterr().out == "no times said\n"
+
+
+@pytest.mark.parametrize("kind", ["glmasr", "vibevoice_asr"])
+def test_it_is_shown(kind, folders, capsys):
+    assert main(["show", str(folders(kind))]) == 0
+    shown = capsys.readouterr().out
+    model = load(str(folders(kind))).model
+    total = sum(parameter.numel() for parameter in model.parameters())
+    language = sum(parameter.numel() for parameter in model.get_decoder().parameters())
+    assert re.search(rf"in all +{total:,}  parameters", shown) and re.search(rf"language_model +{language:,}\n", shown)
+    heard = {"glmasr": "16,000 Hz, up to 630 s at once", "vibevoice_asr": "24,000 Hz, no longest recording is said"}
+    assert (
+        f"hears {heard[kind]}" in shown and "asked and scored" in shown and "neither trained on nor exported" in shown
+    )
+
+
+def test_the_thinker_is_shown_where_its_processor_cannot_be_made(tmp_path, capsys):
+    whole = omni(tmp_path)
+    assert main(["show", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert f"{sum(parameter.numel() for parameter in whole.thinker.parameters()):,}  parameters" in shown
+    assert "it cannot be asked here (the processor of" in shown and "asked and scored" not in shown
+
+
+def test_it_is_neither_trained_on_nor_exported(copied, tmp_path, capsys):
+    data = tmp_path / "recordings" / "dog"
+    data.mkdir(parents=True)
+    sound(0.5).save(data / "one.wav")
+    recipe = str(Path(__file__).parents[2] / "recipes" / "own-folder.yaml")
+    given = [recipe, f"model={{base: {copied}}}", f"stages.learn.data.recordings.path={data.parent}"]
+    out = str(tmp_path / "out")
+    for command in (
+        ["train", *given, "--out", out],
+        ["show", *given],
+        ["show", str(copied), "--tokens"],
+        ["export", str(copied), "--out", out + "2"],
+    ):
+        assert main(command) == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1 and "which is not taken apart" in told and "neither trained on nor" in told
+    (copied / "config.json").write_text('{"model_type": "glmasr", "audio_config": 3}')
+    assert main(["show", str(copied)]) == 2
+    assert "cannot be made" in capsys.readouterr().err
 
 
 def test_a_change_at_the_end_is_short_and_never_inaudible():

@@ -1,17 +1,20 @@
 """Language models of many families, from disk in their makers' layout: their own logits, tied or not, packed or not."""
 
+import copy
 import json
 import sys
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from ossicle.audio import Audio
 from ossicle.batch import Batch
-from ossicle.chat import Conversation, assistant, user
+from ossicle.chat import Conversation, Message, assistant, user
 from ossicle.models import build, load_bundle, save
 from ossicle.models.head import check_logits, said_by
+from ossicle.models.integrations._turns import turns_of
 from ossicle.support.errors import ModelError
 from ossicle.support.hub import reason
 from ossicle.support.weights import read_weights
@@ -202,3 +205,29 @@ def test_why_a_model_cannot_be_had_is_one_sentence():
     for text, words in said.items():
         assert words in reason(OSError(text)) and "\n" not in reason(OSError(text))
     assert reason(OSError()) == "OSError"
+
+
+@pytest.mark.parametrize("opens", [False, True], ids=["as GPT-2", "as Llama"])
+def test_one_without_a_chat_template_is_asked_in_plain_words(opens, tokenizer, tmp_path):
+    config = AutoConfig.for_model("gpt2", vocab_size=len(tokenizer), **FAMILIES["gpt2"])
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    plain = copy.deepcopy(tokenizer)
+    plain.chat_template = None
+    plain.bos_token = "<|system|>"
+    if opens:
+        begin = ("<|system|>", plain.bos_token_id)
+        plain.backend_tokenizer.post_processor = TemplateProcessing("<|system|> $A", special_tokens=[begin])
+    plain.save_pretrained(tmp_path)
+    integration = {"type": "prompt_adapter", "rank": 2, "hidden": 8, "targets": ["c_attn"]}
+    bundle = build({**SPEC, "language_model": {"id": str(tmp_path)}, "integration": integration})
+    chat = [Message("system", ("Be brief.",)), user("Is it ", sound(0.3), " a dog?"), assistant("No.")]
+    row = bundle.preparer()(Conversation.of(*chat, user("What then?")), reply=True)
+    heard = "<|audio|>" * row.audio_tokens[0]
+    begins = "<|system|>" if opens else ""
+    wanted = f"{begins}Be brief.\nUSER:Is it {heard} a dog?\nASSISTANT:No.<|end|>\nUSER:What then?\nASSISTANT:"
+    assert bundle.tokenizer.decode(row.ids) == wanted
+    assert bundle.tokenizer.decode([t for t, trained in zip(row.ids, row.trained, strict=True) if trained]) == (
+        "No.<|end|>"
+    )
+    turns = list(turns_of(row.ids, bundle.model.model.integration.options))
+    assert [bundle.tokenizer.decode(row.ids[t.asked : t.begun]) for t in turns] == ["\nASSISTANT:"] * 2

@@ -225,3 +225,94 @@ def test_the_words_are_shown_to_each_of_several_projectors():
     table = bundle.model.get_input_embeddings().weight
     words = bundle.model.model.multi_modal_projector.projectors[1].words_VD
     torch.testing.assert_close(words * 8.0, table[[i * len(table) // 9 for i in range(9)]])
+
+
+def test_each_encoder_has_an_adapter_of_its_own():
+    """Each hears its own features alone, and the matrix joins what they make of the same moments."""
+    cls = projectors.get("each")
+    options = cls.Options(projector={"type": "conv", "stride": 4, "hidden": 8, "bottleneck": 4}, width=6)
+    projector = cls.of(options, (20, 12), 5).eval()
+    given = frames(10)
+    parts = [
+        one(Frames(x_BFD, given.lengths_B)).x_BFD
+        for one, x_BFD in zip(projector.projectors, given.x_BFD.split([20, 12], -1), strict=True)
+    ]
+    assert [tuple(part.shape) for part in parts] == [(1, 3, 6)] * 2 and projector.num_tokens([10]) == 3
+    torch.testing.assert_close(projector(given).x_BFD, projector.proj(torch.cat(parts, -1)))
+    assert projector.options.projector["kernel"] == 3, "options are written out"
+
+
+def test_adapters_of_two_encoders_are_those_of_wavllm():
+    with torch.device("meta"):
+        projector = projectors.get("each").reference(1280, 4096)
+    assert [tuple(one.proj.weight.shape) for one in projector.projectors] == [(2048, 1024)] * 2
+    assert [tuple(one.bottleneck.down.weight.shape) for one in projector.projectors] == [(512, 1024)] * 2
+    assert tuple(projector.proj.weight.shape) == (4096, 4096) and projector.num_tokens([1500]) == 375
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        ({"type": "pol"}, r"model\.projector\.projector: there is no projector 'pol'\. Did you mean 'pool'"),
+        ({"type": "pool", "strid": 2}, r"model\.projector\.projector \(pool\): strid: unknown key"),
+        ({"type": "codes"}, r"projector: codes reads codes, and encoders beside others give frames"),
+        ({"type": "cross_attention"}, r"projector: cross_attention makes whole tokens, like words"),
+    ],
+)
+def test_a_projector_for_each_that_does_not_fit_is_named(inner, words):
+    with pytest.raises(SpecError, match=words):
+        build_options(projectors, {"type": "each", "projector": inner}, "model.projector")
+
+
+def rotary(dim=32, **sizes):
+    cls = projectors.get("transformer")
+    torch.manual_seed(0)
+    options = {"layers": 2, "heads": 2, "feed_forward": 16, "positions": "rotary", **sizes}
+    return cls(cls.Options(**options), dim, 24).eval()
+
+
+def test_a_layer_of_rotary_positions_is_attention_between_turned_queries_and_keys():
+    """Worked out for one head of width 8, of which 4 are turned: by t and by t / 64, as 4096^(-1/2) = 1/64."""
+    layer, x_FD = rotary(8, layers=1, heads=1).layers.layers[0], frames(5).x_BFD[0, :, :8]
+    q_FD, k_FD, v_FD = (layer.norm1(x_FD) @ layer.self_attn.in_proj_weight.T + layer.self_attn.in_proj_bias).chunk(3, 1)
+
+    def turned(x_FD):
+        rows = []
+        for t, x in enumerate(x_FD):
+            pairs = [
+                torch.complex(x[i], x[i + 2]) * torch.polar(torch.ones(()), torch.tensor(t / 64.0**i)) for i in (0, 1)
+            ]
+            rows.append(torch.cat([torch.stack([p.real for p in pairs]), torch.stack([p.imag for p in pairs]), x[4:]]))
+        return torch.stack(rows)
+
+    found = (turned(q_FD) @ turned(k_FD).T / 8**0.5).softmax(-1) @ v_FD
+    x_FD = x_FD + layer.self_attn.out_proj(found)
+    wanted = x_FD + layer.linear2(torch.nn.functional.gelu(layer.linear1(layer.norm2(x_FD))))
+    torch.testing.assert_close(layer(frames(5).x_BFD[:, :, :8])[0], wanted)
+
+
+def test_rotary_positions_tell_what_came_first_and_hide_what_is_padding():
+    projector = rotary()
+    with torch.no_grad():
+        for parameter in projector.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(4.0)
+        given = frames(9)
+        flipped = Frames(given.x_BFD.flip(1), given.lengths_B)
+        assert not torch.allclose(projector(given).x_BFD, projector(flipped).x_BFD.flip(1), atol=1e-3)
+        noisy = torch.cat([given.x_BFD, 1e4 * torch.ones(1, 3, 32)], 1)
+        padded = projector(Frames(noisy, given.lengths_B)).x_BFD[:, :9]
+        torch.testing.assert_close(padded, projector(given).x_BFD, rtol=1e-4, atol=1e-4)
+        whole = projector(given).x_BFD
+        torch.testing.assert_close(projector.train()(given).x_BFD, whole, rtol=1e-4, atol=1e-5)
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.testing.assert_close(projector(given).x_BFD.float(), whole, rtol=0.1, atol=0.1)
+        half = projector.bfloat16()(Frames(given.x_BFD.bfloat16(), given.lengths_B)).x_BFD
+    torch.testing.assert_close(half.float(), whole, rtol=0.1, atol=0.1)
+
+
+def test_positions_leave_the_weights_as_they_are_named():
+    plain, turned = rotary(positions="sinusoids"), rotary()
+    assert plain.state_dict().keys() == turned.state_dict().keys()
+    with pytest.raises(SpecError, match="4 times 3 heads must divide the frames' width 30"):
+        rotary(30, heads=3)

@@ -27,15 +27,21 @@ def show_events(file: str, choice: Choice, *, window_s: float, plot: Path | None
 
         check_plot(plot)
     lm = choice.load()
+    from ossicle.models import Local
     from ossicle.models.listening import TIMELINE, TIMELINE_FOR_ANY, events, picture
 
-    heard = events(lm, audio, window_s, TIMELINE_FOR_ANY if choice.is_endpoint else TIMELINE)
+    unread: list[str] = []
+    question = TIMELINE if isinstance(lm, Local) else TIMELINE_FOR_ANY
+    heard = events(lm, audio, window_s, question, unread.append)
     if as_json:
         print(json.dumps({"events": [event._asdict() for event in heard]}, ensure_ascii=False))
     else:
         for event in heard:
             print(f"{event.start_s:7.1f} s  to {event.end_s:7.1f} s  {event.label}")
-        print(f"\n{picture(heard, audio.duration_s)}" if heard else "nothing heard")
+        print(f"\n{picture(heard, audio.duration_s)}" if heard else "no times said" if unread else "nothing heard")
+    if unread:
+        said = unread[0] if len(unread[0]) <= 80 else f"{unread[0][:79]}…"
+        note(f"answers without times are left out, {len(unread)} of them; the first says {said!r}.")
     if plot is not None:
         _draw(audio, heard, plot)
         note(f"drawn to {plot}")

@@ -1,11 +1,12 @@
 """``ossicle show``: what a recipe or model is made of, before any weights are loaded."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ossicle.support.errors import SpecError
+from ossicle.support.errors import ModelError, SpecError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -130,19 +131,47 @@ def _show_model(ref: str) -> None:
     from ossicle.commands.answering import about
     from ossicle.models.folders import model_folder
     from ossicle.models.parts import parts_of_folder
+    from ossicle.models.read_foreign import is_foreign
 
     folder = model_folder(ref, weights=False)
+    if is_foreign(folder):
+        _show_foreign(ref, folder)
+        return
     config, parts = parts_of_folder(folder)
     print(f"{ref}: a model in {folder}\n")
     _print_parts(parts, _spec_of(config))
-    here = "" if any(folder.glob("*.safetensors")) else "; its weights come when it is asked"
-    print(f"\nformat {config.format_version}, {_size(folder)}{here}")
+    print(f"\nformat {config.format_version}, {_size_of_model(folder)}")
     if knows := about(ref).get("knows"):
         print(knows)
     if (folder / "recipe.yaml").is_file():
         from ossicle.training import load_recipe
 
         _print_stages(load_recipe(folder / "recipe.yaml"), parts)
+
+
+def _show_foreign(ref: str, folder: Path) -> None:
+    """A published model that is not taken apart."""
+    from ossicle.models.decoding import context_of
+    from ossicle.models.read_foreign import count_parts, extractor_of, hears_s, read_processor, shape_of
+
+    model = shape_of(folder)
+    print(f"{ref}: a model in {folder}, which transformers runs\n")
+    counts = count_parts(model)
+    for name, count in counts.items():
+        if count:
+            print(f"{name:<32}{count:>14,}")
+    print(f"{'in all':<32}{sum(counts.values()):>14,}  parameters\n")
+    try:
+        processor = read_processor(folder)
+        span_s = hears_s(processor)
+        at_once = f"up to {span_s:g} s at once" if span_s < math.inf else "no longest recording is said"
+        print(f"hears {extractor_of(processor).sampling_rate:,} Hz, {at_once}")
+        asked = "it can be asked and scored"
+    except ModelError as error:
+        asked = f"it cannot be asked here ({error})"
+    text = model.config.get_text_config()
+    print(f"language model {text.model_type}, vocabulary {text.vocab_size:,}, context {context_of(text):,} tokens")
+    print(f"\n{_size_of_model(folder)}\n{asked}; as it is not taken apart, it is neither trained on nor exported")
 
 
 def _spec_of(config: Any) -> dict[str, Any]:
@@ -190,6 +219,11 @@ def _print_parts(parts: "Parts", spec: Mapping[str, Any]) -> None:
 
 def _plain(options: Mapping[str, Any]) -> str:
     return " ".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in options.items() if v is not None)
+
+
+def _size_of_model(folder: Path) -> str:
+    here = "" if any(folder.glob("*.safetensors")) else "; its weights come when it is asked"
+    return f"{_size(folder)}{here}"
 
 
 def _size(folder: Path) -> str:

@@ -22,13 +22,14 @@ from ossicle.chat.tokenizer import AUDIO, TokenizerSpec, train_tokenizer
 from ossicle.encoders import Encoder, encoders
 from ossicle.models.config import OssicleAudioConfig, OssicleConfig
 from ossicle.models.folders import model_folder, weights_files, weights_of
-from ossicle.models.head import check_logits, said_by
+from ossicle.models.head import check_logits, check_sizes, said_by
 from ossicle.models.integrations import integrations, spec_of
 from ossicle.models.lalm import LALM, build_audio
 from ossicle.models.language_model import check_keys, text_config
 from ossicle.models.processor import OssicleFeatureExtractor, OssicleProcessor
 from ossicle.models.published import LAYOUTS, kept_of, put_together, take_apart
 from ossicle.models.quant import quantised
+from ossicle.models.read_foreign import refuse_foreign
 from ossicle.projectors import Projector, projectors
 from ossicle.spec import build_options, validate
 from ossicle.support.errors import ModelError, SpecError
@@ -39,6 +40,16 @@ from ossicle.support.weights import read_weights
 FORMAT_VERSION = 1
 PUBLISHED = "published"
 """Folder, inside a model folder, of files that are only kept to give a published model back."""
+PLAIN_TEMPLATE = (
+    "{% macro body(message) %}{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'audio' %}<|audio|>{% else %}{{ part['text'] }}"
+    "{% endif %}{% endfor %}{% endif %}{% endmacro %}"
+    "{% for message in messages %}{% if message['role'] == 'assistant' %}"
+    "ASSISTANT:{% generation %}{{ body(message) }}{{ eos_token }}{% endgeneration %}{{ '\n' }}"
+    "{% else %}{{ 'USER:' if message['role'] == 'user' }}{{ body(message) }}{{ '\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+"""How a language model is asked that has no chat template of its own, such as GPT-2; Vicuna learnt these words."""
 
 
 class ModelSpec(BaseModel):
@@ -182,11 +193,14 @@ def build(spec: Mapping[str, Any], texts: Iterable[str] = (), *, dtype: torch.dt
     said = None if pretrained is None else said_by(pretrained, audio_token_id)
     model = LALM(config, pretrained)
     model.model.audio_tower.load_pretrained()
+    model.model.integration.load_pretrained(tokenizer)
     if parsed.language_model.get("init") == "mimetic":
         mimetic_(model.model.language_model)
     model.to(dtype)
     if said is not None:
         check_logits(model, said, parsed.language_model["id"])
+    else:
+        check_sizes(model)
     model.model.multi_modal_projector.meet(model.get_input_embeddings().weight)
     return _bundle(model.train(), tokenizer)
 
@@ -277,6 +291,9 @@ def _load_language_model(spec: Mapping[str, Any], dtype: torch.dtype) -> tuple[A
         tokenizer = AutoTokenizer.from_pretrained(spec["id"], trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(f"{whose} cannot be loaded: {reason(error)}") from error
+    if tokenizer.chat_template is None:
+        opens = tokenizer.bos_token_id is not None and tokenizer("a").input_ids[0] == tokenizer.bos_token_id
+        tokenizer.chat_template = ("{{ bos_token }}" if opens else "") + PLAIN_TEMPLATE
     model = read_weights(AutoModelForCausalLM, spec["id"], whose, dtype=dtype, trust_remote_code=False)
     if tokenizer.convert_tokens_to_ids(AUDIO) in (None, tokenizer.unk_token_id):
         tokenizer.add_special_tokens({"additional_special_tokens": [AUDIO]})
@@ -364,6 +381,7 @@ def load_bundle(
             model = take_apart(folder, dtype, options)
             return _bundle(model if quant else model.to(device), read_tokenizer(folder), folder)
     if raw.get("model_type") != OssicleConfig.model_type:
+        refuse_foreign(folder)
         known = ", ".join(LAYOUTS)
         brings = " with code of its own, which is never run" if "auto_map" in raw else ""
         kind = f"{raw.get('model_type')!r} model{brings}"

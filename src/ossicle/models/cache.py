@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedConfig
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from ossicle.models.integrations import Memory
 
@@ -107,16 +107,25 @@ class GrowingLayer(DynamicLayer):
 
 class RowsCache(DynamicCache):
     """A cache whose rows remember what they heard and were asked; of plain layers, they can be taken out, and joined
-    with others."""
+    with others.
+
+    Args:
+        config: of the language model.
+        whole: layers that look at a sliding window are plain, too: they keep what has left it, which transformers then
+            masks. It counts slots for that, so that the padding of a row must stand before all of its tokens.
+    """
 
     memory: Memory | None = None
     ids: Sequence[Sequence[int]] | None = None
     """All ids of each row, where what it begins with was read before, and nothing of it is remembered yet."""
 
-    def __init__(self, config: PreTrainedConfig) -> None:
+    def __init__(self, config: PreTrainedConfig, *, whole: bool = False) -> None:
         super().__init__(config=config)
-        # What looks at a sliding window, or is recurrent, keeps its own kind of layer, and its rows stay together.
-        self.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in self.layers]
+        # Chunks, of which transformers knows no more than of windows, begin anew in a place that depends on padding.
+        slides = whole and getattr(config, "attention_chunk_size", None) is None
+        plain = {DynamicLayer, DynamicSlidingWindowLayer} if slides else {DynamicLayer}
+        # What is recurrent keeps its own kind of layer, and its rows stay together.
+        self.layers = [GrowingLayer() if type(layer) in plain else layer for layer in self.layers]
 
     @property
     def is_plain(self) -> bool:
@@ -126,7 +135,7 @@ class RowsCache(DynamicCache):
     @classmethod
     def of(cls, config: PreTrainedConfig, pasts: Sequence[Past]) -> tuple["RowsCache", Tensor]:
         """Rows that begin with these; and which of its slots [n, L] are no padding."""
-        cache = cls(config)
+        cache = cls(config, whole=True)
         for number, layer in enumerate(cache.layers):
             layer.fill([past.layers[number] for past in pasts])
         return cache, _ends([past.length for past in pasts], pasts[0].layers[0][0].device)
@@ -160,7 +169,7 @@ def joined(config: PreTrainedConfig, parts: Sequence[tuple[RowsCache, Tensor]]) 
     """
     at = [[_where(mask_L) for mask_L in mask_nL] for _, mask_nL in parts]
     lengths = [int(count) for _, mask_nL in parts for count in mask_nL.sum(1)]
-    whole = RowsCache(config)
+    whole = RowsCache(config, whole=True)
     for number, layer in enumerate(whole.layers):
         held = [
             (cache.layers[number], row, slots)

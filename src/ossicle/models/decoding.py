@@ -96,8 +96,9 @@ class DecodeLoop:
         self.model, self.pad_id = bundle.model, bundle.pad_id
         self.end_ids, self.decode = bundle.renderer.end_ids, bundle.renderer.decode
         self.recall = Recall(bundle.model, 0) if recall is None else recall
-        self.joins = RowsCache(self._config).is_plain
+        self.joins = RowsCache(self._config, whole=True).is_plain
         """Whether requests that were read apart can go on together, which takes a cache of plain layers."""
+        self._slides = self.joins and not RowsCache(self._config).is_plain
         self._context = context_of(self._config)
         self._waiting: list[Request] = []
         self._groups: list[_Group] = []
@@ -168,23 +169,28 @@ class DecodeLoop:
         return list(now.values()), later
 
     def _alike(self, begins: list[_Begin]) -> Iterator[list[_Begin]]:
-        """Those that are read together: of about one length, and all or none with a past."""
+        """Those that are read together: of about one length and one kind."""
         chunk: list[_Begin] = []
         for begin in sorted(begins, key=lambda begin: (begin.cut > 0, len(begin.rest)), reverse=True):
             is_full = chunk and len(chunk[0].rest) * (len(chunk) + 1) > TOKENS_AT_ONCE
-            if self.joins and chunk and (is_full or (chunk[0].cut > 0) != (begin.cut > 0)):
+            if self.joins and chunk and (is_full or self._kind(chunk[0]) != self._kind(begin)):
                 yield chunk
                 chunk = []
             chunk.append(begin)
         if chunk:
             yield chunk
 
+    def _kind(self, begin: _Begin) -> tuple[bool, int]:
+        """Those with a past are read apart from others. Where windows slide, no padding may come between it and the
+        rest."""
+        return begin.cut > 0, len(begin.rest) if self._slides and begin.cut > 0 else 0
+
     def _read(self, begins: list[_Begin]) -> _Group:
         """Prefill."""
         rows, device = [begin.request.row for begin in begins], self.model.device
         ids_nL = _padded([begin.rest for begin in begins], self.pad_id).to(device)
         mask_nL = _padded([[1] * len(begin.rest) for begin in begins], 0).to(device)
-        cache = RowsCache(self._config)
+        cache = RowsCache(self._config, whole=True)
         if begins[0].past is not None:
             cache, known_nL = RowsCache.of(self._config, [begin.past for begin in begins])
             mask_nL = torch.cat([known_nL, mask_nL], dim=1)

@@ -34,8 +34,10 @@ def model_folder(ref: str, *, weights: bool = True, code: bool = False) -> Path:
         ModelError: neither a shipped model nor a folder, or not to be had from the hub.
     """
     if ref.startswith("hf:"):
-        wanted = (*(_WANTED if weights else _SMALL), *(_CODE if code else ()))
-        return _from_hub(ref.removeprefix("hf:"), wanted)
+        name = ref.removeprefix("hf:")
+        if Path(name).is_dir() and name.count("/") != 1:
+            raise ModelError(f"{ref}: hf: is for models of the hub, and this is a folder; leave hf: out.")
+        return _from_hub(name, (*(_WANTED if weights else _SMALL), *(_CODE if code else ())))
     if (SHIPPED / ref / "config.json").is_file():
         return SHIPPED / ref
     if is_endpoint(ref):

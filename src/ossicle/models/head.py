@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from ossicle.support.errors import ModelError
+from ossicle.support.sizes import making
 
 
 def head_of(text_config: Any) -> nn.Linear:
@@ -47,6 +48,17 @@ def said_by(theirs: PreTrainedModel, without: int) -> Said:
     """Logits of a few tokens, none of them the id ``without``."""
     ids = torch.tensor([[word for word in range(theirs.config.vocab_size) if word != without][:6]])
     return Said(ids, theirs.eval()(input_ids=ids).logits, theirs.config.model_type)
+
+
+@torch.inference_mode()
+def check_sizes(made: PreTrainedModel) -> None:
+    """See that a model from scratch reads two tokens: some sizes that do not fit together are told only by that.
+
+    Raises:
+        SpecError: they do not.
+    """
+    with making(f"model.language_model ({made.config.text_config.model_type})"):
+        made.eval()(input_ids=torch.zeros(1, 2, dtype=torch.long))
 
 
 @torch.inference_mode()

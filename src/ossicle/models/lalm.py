@@ -19,6 +19,7 @@ from ossicle.models.integrations import Heard, made_of
 from ossicle.models.served import VLLM, check_served
 from ossicle.projectors import projectors
 from ossicle.support.errors import DataError, SpecError
+from ossicle.support.sizes import making
 
 STEPS_AT_ONCE = 6000
 """Feature steps encoded together when answering: a minute of log-mel frames."""
@@ -50,9 +51,14 @@ class OssiclePreTrainedModel(PreTrainedModel):
 
 
 def build_audio(config: OssicleAudioConfig, text_dim: int) -> tuple[nn.Module, nn.Module]:
-    """Encoder and projector from their component specs; the projector's widths are asked of its neighbours."""
+    """Encoder and projector from their component specs; the projector's widths are asked of its neighbours.
+
+    Raises:
+        SpecError: their sizes do not fit together.
+    """
     encoder_cls = encoders.get(config.encoder["type"])
-    encoder = encoder_cls(encoder_cls.Options(**{k: v for k, v in config.encoder.items() if k != "type"}))
+    with making(f"model.encoder ({encoder_cls.type_name})"):
+        encoder = encoder_cls(encoder_cls.Options(**{k: v for k, v in config.encoder.items() if k != "type"}))
     projector_cls = projectors.get(config.projector["type"])
     options = projector_cls.Options(**{k: v for k, v in config.projector.items() if k != "type"})
     if (projector_cls.reads == "codes") != bool(encoder.codebooks):
@@ -61,7 +67,8 @@ def build_audio(config: OssicleAudioConfig, text_dim: int) -> tuple[nn.Module, n
             f"gives {'codes' if encoder.codebooks else 'frames'}; {{type: codes}} goes with a codec whose option "
             "codebooks is set, and with nothing else."
         )
-    return encoder, projector_cls.of(options, encoder.dims, text_dim)
+    with making(f"model.projector ({projector_cls.type_name})"):
+        return encoder, projector_cls.of(options, encoder.dims, text_dim)
 
 
 class Clock(nn.Module):
@@ -92,7 +99,9 @@ class OssicleModel(OssiclePreTrainedModel):
         self.audio_tower, self.multi_modal_projector = build_audio(config.audio_config, config.text_config.hidden_size)
         config.audio_config.max_source_positions = self._longest()
         self.clock = Clock() if config.clock else nn.Identity()
-        self.language_model = AutoModel.from_config(config.text_config) if language_model is None else language_model
+        with making(f"model.language_model ({config.text_config.model_type})"):
+            made = AutoModel.from_config(config.text_config) if language_model is None else language_model
+        self.language_model = made
         self.integration = made_of(config.integration, config.text_config)
         self.integration.install(self)
         self.post_init()

@@ -1,13 +1,13 @@
 """What is heard in a recording of any length, from when to when: asked window by window, and joined."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ossicle.audio import Audio
 from ossicle.chat import Conversation, user
-from ossicle.chat.timeline import Heard, read_timeline
+from ossicle.chat.timeline import NOTHING, Heard, read_timeline
 from ossicle.models.long_audio import cut
 from ossicle.support.errors import ModelError
 
@@ -27,7 +27,11 @@ JOIN_S = 0.3
 
 
 def events(
-    lm: "Local | Foreign | Remote", audio: Audio | str | Path, window_s: float = 10.0, question: str = TIMELINE
+    lm: "Local | Foreign | Remote",
+    audio: Audio | str | Path,
+    window_s: float = 10.0,
+    question: str = TIMELINE,
+    unread: Callable[[str], None] = lambda answer: None,
 ) -> list[Heard]:
     """Ask ``lm`` what is heard when, and put the answers on the recording's own clock.
 
@@ -39,6 +43,7 @@ def events(
         audio: a recording of any length; only one group of windows is in memory at a time.
         window_s: seconds heard at a time; never more than ``lm.span_s``.
         question: asked of each window; ``TIMELINE_FOR_ANY`` says how to answer it.
+        unread: told of each answer in which there are no times, where it says something else than ``nothing``.
 
     Returns:
         Events by onset, times in seconds within the recording.
@@ -55,6 +60,9 @@ def events(
     clips = [audio] if len(spans) == 1 else [audio.clip(start, end) for start, end in spans]
     replies = lm.generate([Conversation.of(user(clip, question)) for clip in clips])
     heard = [shift(read_timeline(reply.text), start, end) for (start, end), reply in zip(spans, replies, strict=True)]
+    for reply in replies:
+        if reply.text.strip(" .").lower() not in ("", NOTHING) and not read_timeline(reply.text):
+            unread(reply.text)
     return join(heard, edges)
 
 

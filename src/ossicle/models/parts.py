@@ -17,10 +17,12 @@ from ossicle.models.folders import model_folder
 from ossicle.models.integrations import Integration, integrations, made_of, spec_of
 from ossicle.models.lalm import build_audio
 from ossicle.models.published import LAYOUTS, read_config
+from ossicle.models.read_foreign import refuse_foreign
 from ossicle.projectors import Projector
 from ossicle.spec import build_options, dump_yaml
 from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.hub import reason
+from ossicle.support.sizes import making
 
 
 class Parts(NamedTuple):
@@ -93,6 +95,7 @@ def parts_of_folder(folder: Path) -> tuple[Any, Parts]:
     elif raw.get("model_type") == OssicleConfig.model_type:
         config = OssicleConfig.from_dict(raw)
     else:
+        refuse_foreign(folder)
         raise ModelError(f"{folder} holds a {raw.get('model_type')!r} model, not one made by Ossicle.")
     return config, _on_meta(config.audio_config, config.text_config, config.integration)
 
@@ -100,6 +103,7 @@ def parts_of_folder(folder: Path) -> tuple[Any, Parts]:
 def _on_meta(audio: Any, text: Any, integration: Any) -> Parts:
     with torch.device("meta"):
         encoder, projector = build_audio(audio, text.hidden_size)
-        language_model = AutoModelForCausalLM.from_config(text)
+        with making(f"model.language_model ({text.model_type})"):
+            language_model = AutoModelForCausalLM.from_config(text)
         joint = made_of(integration, text)
     return Parts(encoder, projector, joint, language_model, text)

@@ -1,6 +1,8 @@
 """A folder of an audio language model that transformers knows → transformers' model and processor."""
 
 import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ _THINKERS = {
     "qwen3_omni_moe": "Qwen3OmniMoeThinkerForConditionalGeneration",
 }
 """Of models that also speak, the part that answers in words."""
+_MISMADE = (OSError, ValueError, ImportError, TypeError, AttributeError, StrictDataclassError)
+"""How transformers refuses what it cannot make."""
 
 
 def is_foreign(folder: Path) -> bool:
@@ -34,6 +38,16 @@ def is_foreign(folder: Path) -> bool:
     file = folder / "config.json"
     kind = json.loads(file.read_text(encoding="utf-8")).get("model_type") if file.is_file() else None
     return kind != OssicleConfig.model_type and kind not in LAYOUTS and class_of(kind) is not None
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise ModelError for a folder of which :func:`is_foreign` is true, where the parts of a model are needed."""
+    if is_foreign(folder):
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
+        raise ModelError(
+            f"{folder} holds a {kind!r} model, which is not taken apart, so it is neither trained on nor exported: "
+            f"Ossicle reads those it made, and {', '.join(LAYOUTS)} models."
+        )
 
 
 def class_of(model_type: str | None) -> str | None:
@@ -53,6 +67,17 @@ def extractor_of(processor: ProcessorMixin) -> Any:
     return next((one for one in found if hasattr(one, "sampling_rate")), None)
 
 
+def window_s(processor: ProcessorMixin) -> float:
+    """Seconds of the windows that a processor makes features in; infinite where it has none."""
+    return float(getattr(extractor_of(processor), "chunk_length", None) or math.inf)
+
+
+def hears_s(processor: ProcessorMixin) -> float:
+    """The longest recording that a processor takes: what it says, in whole windows where it cuts those."""
+    window, most = window_s(processor), float(getattr(processor, "max_audio_len", None) or math.inf)
+    return most // window * window if window <= most < math.inf else most
+
+
 def read_processor(folder: Path, *, trust_remote_code: bool = False) -> ProcessorMixin:
     """The processor in a model folder; by code of the folder's own only where that is trusted.
 
@@ -61,9 +86,8 @@ def read_processor(folder: Path, *, trust_remote_code: bool = False) -> Processo
     """
     try:
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, ImportError, TypeError, AttributeError, StrictDataclassError) as error:
-        why = reason(error.__cause__ if isinstance(error, StrictDataclassError) else error)
-        raise ModelError(f"the processor of {str(folder)!r} cannot be made: {why}") from error
+    except _MISMADE as error:
+        raise ModelError(f"the processor of {str(folder)!r} cannot be made: {_why(error)}") from error
     if extractor_of(processor) is None or getattr(processor, "audio_token_id", None) is None:
         raise ModelError(f"{folder} cannot be asked about recordings: its processor has no features or token for them.")
     if not processor.chat_template:
@@ -110,10 +134,52 @@ def read_foreign(
     return (model if quant else model.to(device)), processor
 
 
+def shape_of(folder: Path) -> PreTrainedModel:
+    """The model in a folder of which :func:`is_foreign` is true, on the meta device: shapes without weights.
+
+    Raises:
+        ModelError: its configuration is none of that type.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        return _on_meta(getattr(transformers, class_of(config.model_type)), config)
+    except _MISMADE as error:
+        raise ModelError(f"the model {str(folder)!r} cannot be made: {_why(error)}") from error
+
+
+def count_parts(model: PreTrainedModel) -> dict[str, int]:
+    """Parameters of its language model, and of what stands beside that, by transformers' names; tied ones once."""
+    seen: set[torch.nn.Parameter] = set()
+    counts: dict[str, int] = {}
+    for name, part in _beside(model, model.get_decoder()):
+        new = set(part.parameters()) - seen
+        seen |= new
+        counts[name] = sum(parameter.numel() for parameter in new)
+    return counts
+
+
+def _beside(module: torch.nn.Module, decoder: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    for name, child in module.named_children():
+        if child is not decoder and any(inner is decoder for inner in child.modules()):
+            yield from _beside(child, decoder)
+        else:
+            yield name, child
+
+
+def _on_meta(cls: Any, config: Any) -> PreTrainedModel:
+    # The class that answers in words, of a model that also speaks, is made from a configuration inside the whole one.
+    inner = (getattr(config, name) for name in config.sub_configs)
+    with torch.device("meta"):
+        return cls(next(one for one in (config, *inner) if isinstance(one, cls.config_class)))
+
+
 def _not_language(cls: Any, config: Any) -> list[str]:
     """Names of the linear layers outside the language model, and of its head."""
-    with torch.device("meta"):
-        model = cls(config)
+    model = _on_meta(cls, config)
     inside = set(model.get_decoder().modules())
     outside = ((name, module) for name, module in model.named_modules() if module not in inside)
     return [name for name, module in outside if isinstance(module, torch.nn.Linear)]
+
+
+def _why(error: Exception) -> str:
+    return reason(error.__cause__ if isinstance(error, StrictDataclassError) else error)

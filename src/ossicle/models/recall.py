@@ -102,9 +102,9 @@ class Recall:
 
     A further question about a recording, and the next turn of a dialogue, then read only what is new. Logits are the
     same as without, but for the rounding of another order of summing. What was used longest ago is forgotten first.
-    Language models with sliding windows or recurrent layers keep no beginnings apart: with those, only the sound is
-    recalled. In training mode, nothing is. What changes a model and no weight of it, such as switching an adapter off,
-    is not seen here: :meth:`clear` then.
+    Language models with recurrent layers keep no beginnings apart: with those, only the sound is recalled. In training
+    mode, nothing is. What changes a model and no weight of it, such as switching an adapter off, is not seen here:
+    :meth:`clear` then.
 
     Args:
         model: who hears and reads.

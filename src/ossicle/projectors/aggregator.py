@@ -79,6 +79,11 @@ class Aggregator(Strided):
         """Three levels: a quarter, a quarter and half of the width."""
         return cls(cls.Options(stride=3, heads=2), (dim_in // 4, dim_in // 4, dim_in // 2), dim_out)
 
+    @classmethod
+    def reference(cls, dim_in: int, dim_out: int) -> "Aggregator":
+        """Two levels of this width."""
+        return cls(cls.Options(), (dim_in, dim_in), dim_out)
+
     def forward(self, frames: Frames) -> Frames:
         """Start from the deepest level; look back at the others."""
         *back, deepest = frames.x_BFD.split(self._dims, dim=-1)

@@ -46,6 +46,11 @@ class Projector(nn.Module, abc.ABC):
         """A real but tiny instance for tests."""
         return cls(cls.Options(), dim_in, dim_out)
 
+    @classmethod
+    def reference(cls, dim_in: int, dim_out: int) -> "Projector":
+        """The size to speak of, for frames of this width, of random weights."""
+        return cls.of(cls.Options(), (dim_in,), dim_out)
+
     def meet(self, embeddings_VD: Tensor) -> None:
         """The language model's token embeddings, shown once when a model is composed."""
 

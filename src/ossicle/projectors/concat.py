@@ -69,6 +69,11 @@ class Concat(Projector):
         queries = {"type": "qformer", "queries": 4, "hidden": 32, "heads": 2}
         return cls(cls.Options(projectors=(queries, {"type": "pool", "stride": 3})), (dim_in,), dim_out)
 
+    @classmethod
+    def reference(cls, dim_in: int, dim_out: int) -> "Concat":
+        """What the whole is like, and what follows the sound."""
+        return cls(cls.Options(projectors=({"type": "qformer"}, {"type": "pool"})), (dim_in,), dim_out)
+
     def meet(self, embeddings_VD: Tensor) -> None:
         """All of them are shown the words."""
         for projector in self.projectors:

@@ -114,6 +114,8 @@ def _encoder(spec: Mapping[str, Any]) -> dict[str, Any]:
 def _projector(spec: Mapping[str, Any]) -> dict[str, Any]:
     if spec["type"] == "concat":
         return {"type": "concat", "projectors": [_projector(one) for one in spec["projectors"]]}
+    if spec["type"] == "each":
+        return {"type": "each", "projector": _projector(spec["projector"]), "width": 12}
     projector = projectors.get(spec["type"]).tiny()
     return {"type": projector.type_name, **projector.options.model_dump(mode="json")}
 

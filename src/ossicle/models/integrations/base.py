@@ -147,6 +147,13 @@ class Integration(nn.Module, abc.ABC):
         super().__init__()
         self.options = options
 
+    def load_pretrained(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Fill in published weights, where the options name any; called once, when a model is composed.
+
+        Args:
+            tokenizer: of the language model.
+        """
+
     @staticmethod
     @abc.abstractmethod
     def placeholders(num_tokens: int) -> int:
