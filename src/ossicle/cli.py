@@ -420,7 +420,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), getattr(error, "exit_code", 2), always=error.of_one_process)
     except _Usage as error:
         command = error.ctx.command_path if getattr(error, "ctx", None) else "ossicle"
-        return _say(f"{error.format_message()} See: {command} --help", 2) if error.format_message() else 2
+        said = error.format_message().rstrip(".")
+        return _say(f"{said}. See: {command} --help", 2) if said else 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:

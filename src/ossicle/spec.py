@@ -103,7 +103,8 @@ def build_options(registry: Registry[Any], mapping: Mapping[str, Any], where: st
     """
     if not isinstance(mapping, Mapping) or not isinstance(mapping.get("type"), str):
         known = ", ".join(registry.names())
-        raise SpecError(f"{where}: expected a {registry.kind}, {{type: one of {known}}}, not {_shown(mapping)}.")
+        a = "an" if registry.kind[0] in "aeiou" else "a"
+        raise SpecError(f"{where}: expected {a} {registry.kind}, {{type: one of {known}}}, not {_shown(mapping)}.")
     try:
         cls = registry.get(mapping["type"])
     except RegistryError as error:
@@ -370,9 +371,15 @@ _EXPECTED = {
 
 
 def _sentence(cls: type[BaseModel], error: ValidationError, data: Any) -> str:
-    """The first complaint, a misspelt key before the missing key that it leaves behind."""
+    """The first complaint: a misspelt key before the missing key that it leaves behind, and what is wrong within a
+    mapping before its being none of some words."""
     complaints = error.errors(include_url=False)
-    complaints.sort(key=lambda item: (item["type"] != "extra_forbidden", item["type"] == "missing"))
+
+    def order(item: Any) -> tuple[bool, bool, bool]:
+        no_word = item["type"] == "literal_error" and isinstance(item["input"], Mapping)
+        return item["type"] != "extra_forbidden", no_word, item["type"] == "missing"
+
+    complaints.sort(key=order)
     first = complaints[0]
     dotted = _dotted(first["loc"], data)
     if first["type"] == "extra_forbidden":
@@ -381,6 +388,8 @@ def _sentence(cls: type[BaseModel], error: ValidationError, data: Any) -> str:
         hint = nearest(name, known)
         mend = f"did you mean {hint[len(' Did you mean ') : -1]}?" if hint else f"known: {', '.join(known)}."
         return f"{dotted}: unknown key {name!r}; {mend}"
+    if first["type"] == "missing" and isinstance(first["loc"][-1], int):
+        return f"{dotted}: expected more values than {_shown(first['input'])}."
     if first["type"] == "missing":
         return f"{dotted}: this key is missing."
     if first["type"] in _EXPECTED:
@@ -388,7 +397,8 @@ def _sentence(cls: type[BaseModel], error: ValidationError, data: Any) -> str:
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = re.sub(r"^Input should be", "expected", message).rstrip(".")
     if first["type"] in ("value_error", "assertion_error"):
-        return f"{dotted}: {message}." if dotted else f"{message}."
+        said = message if message.endswith("?") else f"{message}."
+        return f"{dotted}: {said}" if dotted else said
     return f"{dotted}: {message}, not {_shown(first['input'])}."
 
 

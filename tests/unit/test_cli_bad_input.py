@@ -137,6 +137,16 @@ def test_an_unknown_model_is_named(words, tmp_path, capsys):
     one_sentence(capsys, "there is no model 'tinny'")
 
 
+def test_a_folder_is_no_model_of_the_hub(tmp_path, capsys):
+    assert main(["ask", str(wav(tmp_path)), "?", "--model", f"hf:{tmp_path}"]) == 2
+    one_sentence(capsys, "this is a folder; leave hf: out")
+
+
+def test_what_is_wrong_with_an_option_and_where_to_look_are_two_sentences(tmp_path, capsys):
+    assert main(["ask", str(wav(tmp_path)), "?", "--max-new-tokens", "0"]) == 2
+    one_sentence(capsys, ". See: ossicle ask --help")
+
+
 def test_a_folder_that_is_no_model_is_named(tmp_path, capsys):
     for words in (["show", str(tmp_path)], ["ask", str(wav(tmp_path)), "?", "--model", str(tmp_path)]):
         assert main(words) == 2
@@ -167,6 +177,22 @@ def recipe(folder: Path, **changes) -> Path:
         ("stages.two.steps=3", "finds no item 'two'"),
         ("steps 3", "does not read key.key=value"),
         ("stages.one.train={encoder: frozen}", "trains nothing"),
+        (
+            "stages.one.train={encoder: {lora: {rank: 0}}}",
+            "train.encoder.lora.rank: expected greater than or equal to 1",
+        ),
+        ("stages.one.optimiser.betas=[-1,0.9]", "optimiser.betas.0: expected greater than or equal to 0"),
+        ("stages.one.augment.gain_db=1e30", "augment.gain_db: expected less than or equal to 60"),
+        (
+            "model.tokenizer.vocab_size=512",
+            "vocab_size 512 is too small: bytes, control tokens and times up to 30 s take 563",
+        ),
+        ("model.tokenizer.max_time_s=300", "vocab_size 600 is too small"),
+        ("model.language_model.type=[]", "type [] is not a transformers model type"),
+        ("model.encoder.heads=3", "dim 16 must be even and a multiple of heads 3"),
+        ("model.encoder.channels=[4]", "channels: expected more values than [4]"),
+        ("model.encoder.dropout=1.5", "dropout: expected less than 1"),
+        ("model.encoder.window_s=0", "window_s: expected greater than or equal to 0.1"),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "show"])
@@ -176,6 +202,27 @@ def test_a_recipe_that_says_nothing_buildable_names_the_nearest(command, overrid
     assert main([command, str(recipe(tmp_path)), override, *out]) == 2
     one_sentence(capsys, says)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        (
+            "model.encoder={type: wavlm, config: {hiden_size: 3}}",
+            "unknown key 'hiden_size'; did you mean 'hidden_size'?",
+        ),
+        ("model.encoder={type: wavlm, config: {hidden_size: 7}}", "model.encoder (wavlm) cannot be made"),
+        ("model.encoder={type: whisper, config: {d_model: x}}", "(whisper) cannot be made with these sizes: Field"),
+        ("model.projector={type: aggregator, heads: 3}", "projector aggregator"),
+        ("model.language_model.num_attention_heads=0", "model.language_model (qwen3) cannot be made with these sizes"),
+        ("model.language_model.num_key_value_heads=3", "model.language_model (qwen3) cannot be made with these sizes"),
+    ],
+)
+def test_sizes_that_do_not_fit_together_are_told_as_the_part_that_has_them(override, says, tmp_path, capsys):
+    wav(tmp_path)
+    (tmp_path / "metadata.csv").write_text("file,label\nfine.wav,noise\n")
+    assert main(["train", str(recipe(tmp_path)), override, "--out", str(tmp_path / "run"), "--workers", "0"]) == 2
+    one_sentence(capsys, says)
 
 
 def test_a_row_whose_file_is_gone_stops_training_before_it_starts(tmp_path, capsys):

@@ -21,7 +21,6 @@ from ossicle.projectors import projectors
 
 OWN = {"melnet"}
 """Of no paper."""
-COUNTED = [name for name in encoders.names() if name not in ("concat", "layers")]
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +63,8 @@ def test_every_component_is_told_with_its_rate_and_width(told):
 
 def test_every_row_says_what_it_costs_and_where_it_is_from(told):
     _, found, took_s = told
-    for name in COUNTED:
-        assert by_type(found["encoders"])[name]["gflop_per_s"] > 0, name
+    for one in found["encoders"] + found["projectors"]:
+        assert one["parameters"] > 0 and (one["gflop_per_s"] > 0 or one["type"] == "codes"), one["type"]
     everything = [one for kind in found.values() for one in kind if one["type"] not in OWN]
     assert [one["type"] for one in everything if not one["papers"]] in ([], ["granite_speech_plus"])
     assert took_s < 12, "about 3 s of a core that has nothing else to do"
@@ -85,7 +84,26 @@ def test_the_numbers_are_those_that_one_can_work_out(told):
     assert cross["places_per_s"] == 0.1 and cross["parameters"] > 1e9
 
 
-@pytest.mark.parametrize("name", COUNTED)
+def test_what_is_made_of_others_says_of_which_and_costs_as_much_as_those(told):
+    shown, found, _ = told
+    kinds = {kind: by_type(found[kind]) for kind in ("encoders", "projectors")}
+    told_of = {(kind, name): row["counted_for"] for kind, rows in kinds.items() for name, row in rows.items()}
+    wanted = {
+        ("encoders", "concat"): "whisper and beats",
+        ("encoders", "layers"): "wavlm",
+        ("projectors", "concat"): "qformer and pool",
+        ("projectors", "aggregator"): "2 levels of width 1280",
+        ("projectors", "linear"): None,
+    }
+    assert wanted.items() <= told_of.items()
+    for kind in kinds:
+        parts = [kinds[kind][name]["gflop_per_s"] for name in told_of[kind, "concat"].split(" and ")]
+        assert kinds[kind]["concat"]["gflop_per_s"] == pytest.approx(sum(parts), abs=0.002)
+    assert kinds["encoders"]["layers"]["gflop_per_s"] == kinds["encoders"]["wavlm"]["gflop_per_s"]
+    assert all(f"Counted for {text}." in " ".join(shown.split()) for text in filter(None, told_of.values()))
+
+
+@pytest.mark.parametrize("name", encoders.names())
 def test_counting_shapes_is_counting_what_is_computed(name):
     cls = encoders.get(name)
     encoder = cls.tiny().eval().requires_grad_(False)
@@ -131,12 +149,11 @@ class Known(Encoder):
 
 
 class Peeks(Known):
-    """Looks at values, of which there are none."""
+    """Looks at what it made of the sound, which has no values."""
 
     def forward(self, features, lengths_B):
-        if features.abs().sum().item() > 1:
-            features = -features
-        return super().forward(features, lengths_B)
+        frames = super().forward(features, lengths_B)
+        return frames if frames.x_BFD.sum().item() > 1 else Frames(-frames.x_BFD, lengths_B)
 
 
 def test_operations_are_counted_as_multiplications_and_additions():

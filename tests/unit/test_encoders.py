@@ -82,6 +82,17 @@ def test_unequal_windows_are_heard_apart_whatever_the_norm(name, tmp_path):
     torch.testing.assert_close(together.x_BFD[0, : len(alone)], alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", WAVEFORM)
+def test_padding_is_masked_as_transformers_masks_it_and_torch_warns_of_nothing(name, tmp_path, recwarn):
+    theirs, encoder = publish(name, tmp_path), load(name, tmp_path)
+    x_BFD, real_BF = torch.randn(3, 9, encoder.dim), torch.arange(9) < torch.tensor([[9], [4], [1]])
+    with torch.inference_mode():
+        ours = encoder.model.encoder(x_BFD.clone(), attention_mask=real_BF).last_hidden_state
+        assert not [str(one.message) for one in recwarn if "mask" in str(one.message)]
+        wanted = theirs.encoder(x_BFD.clone(), attention_mask=real_BF).last_hidden_state
+    assert torch.equal(ours, wanted)
+
+
 def test_a_published_model_rebuilds_without_its_folder(tmp_path):
     publish("hubert", tmp_path / "hub", normalize=False)
     encoder = load("hubert", tmp_path / "hub")

@@ -1,11 +1,15 @@
 """What was heard and read before is not heard and read again, and nobody can tell by the replies."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from transformers.cache_utils import DynamicLayer
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from ossicle.audio import Audio
+from ossicle.batch import Batch
 from ossicle.chat import Conversation, Sampling, assistant, user
 from ossicle.models import Local
 from ossicle.models.cache import GrowingLayer
@@ -16,14 +20,34 @@ GREEDY = Sampling(max_new_tokens=6)
 LONG = "What is it that can be heard in this recording, and who or what may have made it, and when does it begin?"
 
 
+SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_key_value_heads": 1}
+SLIDING = {
+    "mistral": {"num_hidden_layers": 1},
+    "gemma2": {"num_hidden_layers": 2, "head_dim": 16},
+    "gemma3_text": {"layer_types": ["sliding_attention", "full_attention"], "num_hidden_layers": 2, "head_dim": 16},
+    "qwen2": {
+        "layer_types": ["full_attention", "sliding_attention"],
+        "num_hidden_layers": 2,
+        "use_sliding_window": True,
+    },
+    "phi3": {"num_hidden_layers": 2},
+    "cohere2": {"layer_types": ["sliding_attention", "full_attention"], "num_hidden_layers": 2},
+}
+"""Families of language models whose layers look at a sliding window: here of 9 tokens, fewer than any prompt has."""
+
+
+def sliding(name: str) -> dict[str, dict[str, Any]]:
+    return {"language_model": {"type": name, **SIZES, **SLIDING[name], "sliding_window": 9}}
+
+
 def sound(seconds: float, seed: int = 0) -> Audio:
     x = np.random.default_rng(seed).standard_normal(round(seconds * 16_000)).astype(np.float32)
     return Audio.from_samples(x * 0.1, 16_000)
 
 
-@pytest.fixture(scope="module", params=INTEGRATIONS)
+@pytest.fixture(scope="module", params=[*INTEGRATIONS, "gemma3_text"])
 def bundle(request):
-    return random_bundle(**INTEGRATIONS[request.param])
+    return random_bundle(**(INTEGRATIONS.get(request.param) or sliding(request.param)))
 
 
 class Watched:
@@ -225,6 +249,28 @@ def test_of_recurrent_language_models_the_sound_alone_is_recalled(monkeypatch):
     cost, plain = same(lm, bundle, watched, [*chats, *chats[::-1]])
     assert cost == [0, plain[1]]
     assert plain[0] == 1
+
+
+@pytest.mark.parametrize("name", SLIDING)
+def test_where_windows_slide_every_turn_of_several_dialogues_is_as_transformers_has_it(name):
+    bundle = random_bundle(**sliding(name))
+    lm = Local(bundle, "recalls")
+    chats = [Conversation.of(user(sound(1.0 + n, n), LONG[: 40 + 9 * n])) for n in range(3)]
+    for _ in range(2):
+        replies = lm.generate(chats, GREEDY)
+        for chat, reply in zip(chats, replies, strict=True):
+            row = lm.prepare(chat, reply=True)
+            inputs = Batch.pack([row]).inputs(pad_id=bundle.pad_id)
+            cache = DynamicCache(config=bundle.model.config.text_config)
+            assert DynamicSlidingWindowLayer in map(type, cache.layers)
+            out = bundle.model.generate(**inputs, past_key_values=cache, max_new_tokens=6, do_sample=False)
+            said = [token for token in out[0, len(row.ids) :].tolist() if token not in bundle.renderer.end_ids]
+            assert reply.text == bundle.renderer.decode(said).strip()
+        # What is asked next is of unequal lengths: no padding may come between what was read and that.
+        chats = [
+            Conversation.of(*chat.with_reply(reply.text).messages, user("And " + "then " * 2 * n + "what?"))
+            for n, (chat, reply) in enumerate(zip(chats, replies, strict=True))
+        ]
 
 
 def test_a_layer_that_grows_in_place_holds_what_transformers_own_does():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -14,6 +14,8 @@ PAD, AUDIO, USER, ASSISTANT, SYSTEM, END = (
     "<|system|>",
     "<|end|>",
 )
+
+CONTROL = [PAD, AUDIO, USER, ASSISTANT, SYSTEM, END]
 
 # Special tokens stand on both sides of every text, so that a text has the same ids alone and inside the chat.
 CHAT_TEMPLATE = (
@@ -33,25 +35,32 @@ _PRE_TOKENS = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S
 class TokenizerSpec(BaseModel):
     """A tokenizer made from the recipe's own texts.
 
-    Times on the grid 0.0, 0.1 … ``max_time_s`` are one token each: "when" is then one choice, not three digits.
+    Times on the grid 0.0, 0.1 … ``max_time_s`` are one token each: "when" is then one choice, not three digits. They,
+    the 256 bytes and the control tokens need room in ``vocab_size``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     vocab_size: int = 2048
-    max_time_s: float = 30.0
+    max_time_s: float = Field(default=30.0, ge=0, le=3600)
+
+    @model_validator(mode="after")
+    def _has_room(self) -> "TokenizerSpec":
+        least = 256 + len(CONTROL) + len(self.times())
+        if self.vocab_size < least:
+            raise ValueError(
+                f"vocab_size {self.vocab_size} is too small: bytes, control tokens and times up to "
+                f"{self.max_time_s:g} s take {least}"
+            )
+        return self
+
+    def times(self) -> list[str]:
+        """Those that are a token."""
+        return [f"{tenths / 10:.1f}" for tenths in range(round(self.max_time_s * 10) + 1)]
 
 
 def train_tokenizer(texts: Iterable[str], spec: TokenizerSpec = TokenizerSpec()) -> PreTrainedTokenizerFast:
-    """Train a tokenizer; the same texts in the same order give the same vocabulary.
-
-    Raises:
-        ValueError: ``vocab_size`` leaves no room for the 256 bytes, the times and the control tokens.
-    """
-    times = [f"{i / 10:.1f}" for i in range(round(spec.max_time_s * 10) + 1)]
-    control = [PAD, AUDIO, USER, ASSISTANT, SYSTEM, END]
-    room = spec.vocab_size - len(times)
-    if room < 256 + len(control):
-        raise ValueError(f"vocab_size {spec.vocab_size} is too small: at least {len(times) + 262} is needed.")
+    """Train a tokenizer; the same texts in the same order give the same vocabulary."""
+    times = spec.times()
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -61,8 +70,8 @@ def train_tokenizer(texts: Iterable[str], spec: TokenizerSpec = TokenizerSpec())
     )
     core.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=room,
-        special_tokens=control,
+        vocab_size=spec.vocab_size - len(times),
+        special_tokens=CONTROL,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )

@@ -93,6 +93,7 @@ def hush_libraries() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    logs.getLogger("huggingface_hub").setLevel(logs.ERROR)  # every try to reach the hub would be told
     enable_progress_bars()
 
 

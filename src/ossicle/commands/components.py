@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ossicle.support.errors import OssicleError, RegistryError
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from torch import nn
 
     from ossicle.registry import Registry
@@ -78,8 +79,9 @@ def _print_row(one: dict[str, Any], facts: str) -> None:
     size = _shown(one, "parameters", 1e-6, " M")
     print(f"  {one['type']:<20}{facts}{size:>14}{_shown(one, 'gflop_per_s'):>11}", end="")
     print(f"  {(one.get('papers') or ['–'])[0]}")
-    licence = f" Weights: {one['licence']}." if one.get("licence") else ""
-    print(textwrap.fill(one["about"] + licence, _WIDTH, initial_indent="      ", subsequent_indent="      "))
+    more = f" Weights: {one['licence']}." if one.get("licence") else ""
+    more += f" Counted for {one['counted_for']}." if one.get("counted_for") else ""
+    print(textwrap.fill(one["about"] + more, _WIDTH, initial_indent="      ", subsequent_indent="      "))
 
 
 def _shown(one: dict[str, Any], key: str, factor: float = 1.0, unit: str = "") -> str:
@@ -106,8 +108,8 @@ def _encoders() -> Iterator[dict[str, Any]]:
         try:
             encoder = costs.without_values(cls.reference)
         except ValidationError:  # somebody's own, which has no options by default
-            encoder = None
-        if encoder is not None:
+            pass
+        else:
             window_s = encoder.window_samples / encoder.sample_rate
             row |= {
                 "sample_rate": encoder.sample_rate,
@@ -117,6 +119,7 @@ def _encoders() -> Iterator[dict[str, Any]]:
                 "parameters": _parameters(encoder),
                 "gflop_per_s": _giga(costs.of_encoder(encoder)),
                 "licence": cls.licence,
+                "counted_for": _made_of(encoder.options),
             }
         yield row
 
@@ -132,12 +135,17 @@ def _projectors() -> Iterator[dict[str, Any]]:
             yield row
             continue
         try:
-            projector = costs.without_values(lambda cls=cls: cls.of(cls.Options(), (costs.DIM_IN,), costs.DIM_OUT))
+            projector = costs.without_values(lambda cls=cls: cls.reference(costs.DIM_IN, costs.DIM_OUT))
         except (ValidationError, OssicleError):  # one that has no options by default, or is for other frames
             yield row
             continue
         tokens = projector.num_tokens([costs.FRAMES]) * costs.RATE / costs.FRAMES
-        row |= {"tokens_per_s": round(tokens, 2), "parameters": _parameters(projector)}
+        levels = f"{len(projector.dims)} levels of width {costs.DIM_IN}" if len(projector.dims) > 1 else None
+        row |= {
+            "tokens_per_s": round(tokens, 2),
+            "parameters": _parameters(projector),
+            "counted_for": _made_of(projector.options) or levels,
+        }
         yield {**row, "gflop_per_s": _giga(costs.of_projector(projector))}
 
 
@@ -163,6 +171,13 @@ def _integrations() -> Iterator[dict[str, Any]]:
         except (ValidationError, OssicleError):
             row["parameters"] = None
         yield row
+
+
+def _made_of(options: "BaseModel") -> str | None:
+    """The types of the components that another one's options name; None if they name none."""
+    values = options.model_dump().values()
+    inner = [one for value in values for one in (value if isinstance(value, list | tuple) else [value])]
+    return " and ".join(one["type"] for one in inner if isinstance(one, dict) and "type" in one) or None
 
 
 def _parameters(module: "nn.Module") -> int:

@@ -82,11 +82,9 @@ def _by_products(module: nn.Module) -> None:
 
 
 def without_values(make: Callable[[], Any]) -> Any:
-    """A module whose parameters are shapes, ready to be counted; None if ``make`` gives that."""
+    """A module whose parameters are shapes, ready to be counted."""
     with _NoValues():
-        module: nn.Module | None = make()
-    if module is None:
-        return None
+        module: nn.Module = make()
     _by_products(module)
     # The counter follows what goes back, and fails where a view of a trained weight does not.
     return module.eval().requires_grad_(False)
@@ -150,7 +148,7 @@ def of_encoder(encoder: "Encoder") -> float | None:
     num_samples = min(round(SECONDS * encoder.sample_rate), encoder.window_samples)
     noise = 0.1 * np.random.default_rng(0).standard_normal((encoder.channels, num_samples))
     features = encoder.prepare(noise.astype(np.float32))
-    counted = operations(encoder, features[None].to("meta"), torch.tensor([len(features)]))
+    counted = operations(encoder, features[None], torch.tensor([len(features)]))
     return None if counted is None else counted * encoder.sample_rate / num_samples
 
 

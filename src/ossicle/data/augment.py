@@ -41,7 +41,7 @@ class Augment(Spec):
     """Noise is added this many dB below the recording, drawn between the two; its colour is between white and brown."""
     noise_share: float = Field(default=0.5, ge=0, le=1)
     """Share of the recordings that noise is added to."""
-    gain_db: float = Field(default=0.0, ge=0)
+    gain_db: float = Field(default=0.0, ge=0, le=60)
     """Most by which a recording is made louder or softer, dB."""
     time_masks: int = Field(default=0, ge=0)
     time_mask_frames: int = Field(default=20, ge=1)

@@ -15,14 +15,14 @@ from transformers import PreTrainedModel
 
 from ossicle.encoders._alone import alone
 from ossicle.encoders._upstream import CutOptions, Upstream
-from ossicle.encoders.base import Frames
+from ossicle.encoders.base import Frames, WindowSeconds
 from ossicle.support.errors import SpecError
 
 
 class CodecOptions(CutOptions):
     """As upstream; and how recordings are cut."""
 
-    window_s: float = 10.0
+    window_s: WindowSeconds = 10.0
     """Longest stretch that is encoded at once."""
     codebooks: int | None = Field(default=None, ge=1)
     """Hear the codes of so many of the codec's codebooks, the coarsest first, instead of numbers."""

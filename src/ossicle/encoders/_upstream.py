@@ -7,9 +7,10 @@ from pydantic import model_validator
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
-from ossicle.encoders.base import Encoder, Options
-from ossicle.support.errors import ModelError
+from ossicle.encoders.base import Encoder, Options, WindowSeconds
+from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.hub import reason
+from ossicle.support.sizes import keys_of, offered, unknown_key
 from ossicle.support.weights import read_weights
 
 
@@ -25,14 +26,14 @@ class UpstreamOptions(Options):
     @model_validator(mode="after")
     def _one_source(self) -> "UpstreamOptions":
         if self.id is None and self.config is None:
-            raise ValueError("give id (pretrained weights) or config (sizes, from scratch)")
+            raise ValueError("give id (pretrained weights) or config (sizes, from scratch; {} for the published ones)")
         return self
 
 
 class CutOptions(UpstreamOptions):
     """As upstream; and how recordings are cut."""
 
-    window_s: float = 30.0
+    window_s: WindowSeconds = 30.0
     """Longest stretch that is encoded at once."""
 
 
@@ -88,7 +89,14 @@ class Upstream(Encoder):
 
     @classmethod
     def resolve(cls, options: UpstreamOptions) -> UpstreamOptions:
-        """Options that rebuild the module without its hub id."""
+        """Options that rebuild the module without its hub id.
+
+        Raises:
+            SpecError: a key of ``config`` that this type of model does not have.
+        """
+        if options.id is None and (key := unknown_key(cls.config_class, options.config)):
+            hint = offered(key, sorted(keys_of(cls.config_class)))
+            raise SpecError(f"encoder ({cls.type_name}).config: unknown key {key!r}{hint or '.'}")
         return options.model_copy(
             update={"config": cls.published(options.id) if options.config is None else options.config}
         )

@@ -6,11 +6,11 @@ B windows · T feature steps · M mel bands · F frames · D width
 import abc
 import math
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from ossicle.registry import Registry
@@ -33,6 +33,12 @@ class Span(NamedTuple):
     def num_samples(self) -> int:
         """How many samples the span covers."""
         return self.end - self.start
+
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+WindowSeconds = Annotated[float, Field(ge=0.1)]
+"""The longest stretch that an encoder hears at once."""
 
 
 class Options(BaseModel):
@@ -79,8 +85,8 @@ class Encoder(nn.Module, abc.ABC):
         """A real but tiny instance for tests."""
 
     @classmethod
-    def reference(cls) -> "Encoder | None":
-        """The size to speak of, of random weights; None for an encoder that is made of others."""
+    def reference(cls) -> "Encoder":
+        """The size to speak of, of random weights."""
         return cls(cls.Options())
 
     @classmethod

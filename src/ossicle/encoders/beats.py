@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -16,7 +17,7 @@ from ossicle.encoders._alone import taps
 from ossicle.encoders._fbank import FRAME, fbank
 from ossicle.encoders._patches import COLUMN, HOP, PATCH, Patches, PatchOptions
 from ossicle.encoders._weights import Shapes
-from ossicle.encoders.base import Frames, encoders
+from ossicle.encoders.base import Count, Frames, Share, WindowSeconds, encoders
 
 N_MELS = 128
 MEAN, STD = 15.41663, 6.55582
@@ -28,22 +29,28 @@ GATE = 8
 class BeatsOptions(PatchOptions):
     """Sizes, by default the published ones; and how recordings are cut."""
 
-    dim: int = 768
-    layers: int = 12
-    heads: int = 12
-    ffn: int = 3072
-    patch_dim: int = 512
-    kernel: int = 128
+    dim: Count = 768
+    layers: Count = 12
+    heads: Count = 12
+    ffn: Count = 3072
+    patch_dim: Count = 512
+    kernel: Count = 128
     """Patches that the convolution which tells positions sees at once."""
-    groups: int = 16
-    buckets: int = 320
+    groups: Count = 16
+    buckets: Count = 320
     """Distances between patches that have a bias of their own."""
-    max_distance: int = 800
+    max_distance: Count = 800
     """Patches from which on all distances share one; no tensor tells it."""
-    dropout: float = 0.1
-    window_s: float = 30.0
+    dropout: Share = 0.1
+    window_s: WindowSeconds = 30.0
     """Longest stretch that is encoded at once, in whole patches (30.08 s). BEATs was trained on 10 s; SALMONN gives it
     30."""
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "BeatsOptions":
+        if self.dim % self.heads:
+            raise ValueError(f"dim {self.dim} must be a multiple of heads {self.heads}")
+        return self
 
 
 @encoders.register("beats")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from ossicle.audio.mel import mel_filters
@@ -16,7 +17,7 @@ from ossicle.encoders._alone import taps
 from ossicle.encoders._decibels import mel_decibels
 from ossicle.encoders._patches import COLUMN, HOP, PATCH, Patches, PatchOptions
 from ossicle.encoders._weights import Shapes
-from ossicle.encoders.base import Frames, encoders
+from ossicle.encoders.base import Count, Frames, encoders
 
 N_MELS = 64
 FFT = 512
@@ -29,12 +30,18 @@ HEAD_DIM = 64
 class CedOptions(PatchOptions):
     """Sizes, by default those of CED-base."""
 
-    dim: int = 768
-    layers: int = 12
-    heads: int = 12
-    ffn: int = 3072
-    positions: int = 63
+    dim: Count = 768
+    layers: Count = 12
+    heads: Count = 12
+    ffn: Count = 3072
+    positions: Count = 63
     """Columns of patches that have a position, so 10.08 s at once."""
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "CedOptions":
+        if self.dim % self.heads:
+            raise ValueError(f"dim {self.dim} must be a multiple of heads {self.heads}")
+        return self
 
 
 @encoders.register("ced")

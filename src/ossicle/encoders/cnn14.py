@@ -14,7 +14,7 @@ from transformers.audio_utils import mel_filter_bank
 
 from ossicle.encoders._decibels import mel_decibels
 from ossicle.encoders._weights import Own, OwnOptions, Shapes
-from ossicle.encoders.base import Frames, encoders
+from ossicle.encoders.base import Count, Frames, Share, WindowSeconds, encoders
 from ossicle.support.errors import ModelError
 
 HOP = 320
@@ -31,10 +31,10 @@ FILTERS = "logmel_extractor.melW"
 class Cnn14Options(OwnOptions):
     """Sizes, by default the published ones; and how recordings are cut."""
 
-    channels: tuple[int, int, int, int, int, int] = (64, 128, 256, 512, 1024, 2048)
-    n_mels: int = 64
-    dropout: float = 0.2
-    window_s: float = 30.0
+    channels: tuple[Count, Count, Count, Count, Count, Count] = (64, 128, 256, 512, 1024, 2048)
+    n_mels: Count = 64
+    dropout: Share = 0.2
+    window_s: WindowSeconds = 30.0
     """Longest stretch that is encoded at once, in whole frames (30.08 s)."""
 
 

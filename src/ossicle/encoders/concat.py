@@ -69,8 +69,9 @@ class Concat(Encoder):
         return cls(ConcatOptions(encoders=[{"type": e.type_name, **e.options.model_dump(mode="json")} for e in small]))
 
     @classmethod
-    def reference(cls) -> None:
-        """None: it is as large as what it is made of."""
+    def reference(cls) -> "Concat":
+        """SALMONN's two kinds, each at its own size to speak of."""
+        return cls(ConcatOptions(encoders=({"type": "whisper", "config": {}}, {"type": "beats"})))
 
     @classmethod
     def resolve(cls, options: ConcatOptions) -> ConcatOptions:

@@ -59,8 +59,9 @@ class Layers(Encoder):
         return cls(LayersOptions(encoder={"type": small.type_name, **small.options.model_dump(mode="json")}))
 
     @classmethod
-    def reference(cls) -> None:
-        """None: it is as large as what it is made of."""
+    def reference(cls) -> "Layers":
+        """The learnt sum of all levels of WavLM."""
+        return cls(LayersOptions(encoder={"type": "wavlm", "config": {}}))
 
     @classmethod
     def resolve(cls, options: LayersOptions) -> LayersOptions:

@@ -8,12 +8,13 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoderLayer
 
 from ossicle.audio import log_mel
-from ossicle.encoders.base import Encoder, Frames, Options, encoders, sinusoids
+from ossicle.encoders.base import Count, Encoder, Frames, Options, Share, WindowSeconds, encoders, sinusoids
 
 HOP = 160
 MEL_FRAMES_PER_FRAME = 8
@@ -22,17 +23,23 @@ MEL_FRAMES_PER_FRAME = 8
 class MelnetOptions(Options):
     """Widths of the four convolution stages, and the transformer on top."""
 
-    channels: tuple[int, int, int, int] = (32, 64, 128, 256)
-    dim: int = 256
-    layers: int = 4
-    heads: int = 4
-    n_mels: int = 64
-    window_s: float = 30.0
-    dropout: float = 0.1
-    dynamic_range: float = 8.0
+    channels: tuple[Count, Count, Count, Count] = (32, 64, 128, 256)
+    dim: int = Field(default=256, ge=4)
+    layers: int = Field(default=4, ge=0)
+    heads: Count = 4
+    n_mels: Count = 64
+    window_s: WindowSeconds = 30.0
+    dropout: Share = 0.1
+    dynamic_range: float = Field(default=8.0, gt=0)
     """log10 units kept below the loudest mel cell of a window (8 = 80 dB)."""
     standardise: bool = False
     """Each window's cells brought to mean 0 and standard deviation 1, whatever the room and the microphone."""
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "MelnetOptions":
+        if self.dim % 2 or self.dim % self.heads:
+            raise ValueError(f"dim {self.dim} must be even and a multiple of heads {self.heads}")
+        return self
 
 
 def norm(channels: int) -> nn.BatchNorm2d:

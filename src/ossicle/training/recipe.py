@@ -12,16 +12,19 @@ from ossicle.spec import Spec, load_spec
 Part = Literal["encoder", "projector", "language_model", "prompt_adapter"]
 
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class OptimiserSpec(Spec):
     """AdamW, and how its learning rate goes."""
 
     lr: float = Field(default=1e-3, gt=0)
     """The peak."""
-    lr_scale: dict[Part, float] = Field(default_factory=dict)
+    lr_scale: dict[Part, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Factor on ``lr`` by part, e.g. ``{language_model: 0.1}``."""
     weight_decay: float = Field(default=0.01, ge=0)
     """On matrices; vectors (biases, norms) are never decayed."""
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[Beta, Beta] = (0.9, 0.98)
     eps: float = Field(default=1e-8, gt=0)
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: int = Field(default=0, ge=0)
