@@ -407,3 +407,32 @@ def test_the_shortest_sounds_have_a_frame(name):
     encoder = encoders.get(name).tiny().eval()
     assert [encoder.num_frames(n) for n in (1, 160)] == [1, 1]
     assert bool(heard(encoder, sound(1)).x_BFD.isfinite().all())
+
+
+def test_a_type_alone_means_the_best_known_weights():
+    from ossicle.encoders import encoders
+    from ossicle.encoders._upstream import Upstream
+
+    named = {name: cls for name in encoders.names() if issubclass(cls := encoders.get(name), Upstream)}
+    assert len(named) > 14
+    for name, cls in named.items():
+        if cls.best_known is None:
+            with pytest.raises(ValueError, match="give id"):
+                cls.Options()
+            continue
+        assert cls.Options().id == cls.Options(id=None, config=None).id == cls.best_known, name
+        assert cls.Options(config={}).id is None, name
+        assert cls.Options(id="elsewhere").id == "elsewhere", name
+    assert named["wavlm"].Options().id != named["hubert"].Options().id
+    assert named["granite_speech_plus"].best_known is None
+
+
+def test_an_encoder_is_swapped_by_its_type_on_the_command_line(capsys, monkeypatch):
+    from pathlib import Path
+
+    from ossicle.cli import main
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    recipe = Path(__file__).parents[2] / "recipes" / "own-folder.yaml"
+    assert main(["show", str(recipe), "model.encoder.type=wavlm"]) == 2
+    assert "the wavlm model 'microsoft/wavlm-base-plus'" in capsys.readouterr().err

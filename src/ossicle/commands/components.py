@@ -55,7 +55,8 @@ def print_tables(found: dict[str, list[dict[str, Any]]]) -> None:
         _print_row(one, f"{facts:<34}")
     _print_note(
         f"GFLOP/s: operations for each second of sound, counted from shapes over {costs.SECONDS:g} s; a multiplication "
-        "and an addition are two. Licences are those of the best-known weights; the card of those you load decides."
+        "and an addition are two. Weights are the best-known, which are taken where a recipe names none; their card "
+        "decides on the licence."
     )
     print("\nprojectors, from 50 frames/s of width 1280 to width 4096; their weights are those that you train\n")
     print(f"  {'':<44}{'tokens/s':>10}{_HEADS}")
@@ -79,7 +80,8 @@ def _print_row(one: dict[str, Any], facts: str) -> None:
     size = _shown(one, "parameters", 1e-6, " M")
     print(f"  {one['type']:<20}{facts}{size:>14}{_shown(one, 'gflop_per_s'):>11}", end="")
     print(f"  {(one.get('papers') or ['–'])[0]}")
-    more = f" Weights: {one['licence']}." if one.get("licence") else ""
+    weights = ", ".join(filter(None, (one.get("weights"), one.get("licence"))))
+    more = f" Weights: {weights}." if weights else ""
     more += f" Counted for {one['counted_for']}." if one.get("counted_for") else ""
     print(textwrap.fill(one["about"] + more, _WIDTH, initial_indent="      ", subsequent_indent="      "))
 
@@ -118,6 +120,7 @@ def _encoders() -> Iterator[dict[str, Any]]:
                 "window_s": window_s,
                 "parameters": _parameters(encoder),
                 "gflop_per_s": _giga(costs.of_encoder(encoder)),
+                "weights": cls.best_known,
                 "licence": cls.licence,
                 "counted_for": _made_of(encoder.options),
             }

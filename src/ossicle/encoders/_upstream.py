@@ -1,6 +1,7 @@
 """What encoders share whose layers and weights are those of transformers."""
 
 import abc
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import model_validator
@@ -17,17 +18,23 @@ from ossicle.support.weights import read_weights
 class UpstreamOptions(Options):
     """Pretrained weights by ``id`` (hub id or folder), or the sizes of an encoder that starts from nothing.
 
-    ``config`` is what was resolved from ``id``; a checkpoint holds it, so that it rebuilds without the hub.
+    ``config`` is what was resolved from ``id``; a checkpoint holds it, so that it rebuilds without the hub. Without
+    either, the best-known weights of this type are taken.
     """
 
+    best_known: ClassVar[str | None] = None
+    """See :class:`~ossicle.encoders.base.Encoder`."""
     id: str | None = None
     config: dict[str, Any] | None = None
 
-    @model_validator(mode="after")
-    def _one_source(self) -> "UpstreamOptions":
-        if self.id is None and self.config is None:
+    @model_validator(mode="before")
+    @classmethod
+    def _one_source(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or not (given.get("id") is None and given.get("config") is None):
+            return given
+        if cls.best_known is None:
             raise ValueError("give id (pretrained weights) or config (sizes, from scratch; {} for the published ones)")
-        return self
+        return {**given, "id": cls.best_known}
 
 
 class CutOptions(UpstreamOptions):
@@ -51,6 +58,12 @@ class Upstream(Encoder):
     """Where its configuration holds the sizes of that part."""
     overrides: ClassVar[dict[str, Any]] = {}
     """What we want otherwise than the published configuration has it."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "best_known" in cls.__dict__:  # its options know it, which are read before there is an encoder
+            body = {"best_known": cls.best_known, "__annotations__": {"best_known": ClassVar[str | None]}}
+            cls.Options = type(cls.Options.__name__, (cls.Options,), {**body, "__module__": cls.__module__})
 
     def __init__(self, options: UpstreamOptions) -> None:
         super().__init__()

@@ -36,6 +36,7 @@ class AST(Extracted):
 
     Options = ASTOptions
     config_class, model_class, extractor_class = ASTConfig, ASTModel, ASTFeatureExtractor
+    best_known = "MIT/ast-finetuned-audioset-10-10-0.4593"
     licence = "BSD-3-Clause"
     sample_rate = 16_000
     unheard_samples = HOP - 1

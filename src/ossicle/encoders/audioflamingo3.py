@@ -11,6 +11,7 @@ class AudioFlamingo3(Tower):
     """25 frames per second."""
 
     config_class, model_class = AudioFlamingo3EncoderConfig, AudioFlamingo3Encoder
+    best_known = "nvidia/audio-flamingo-3-hf"
     licence = "NVIDIA OneWay Noncommercial"
     whole, tower = "audioflamingo3", "audio_tower"
     masked = True

@@ -66,6 +66,8 @@ class Encoder(nn.Module, abc.ABC):
     unheard_samples: int = 0
     """Most samples at the end of a window that no frame hears, as upstream leaves out what fills no frame; fewer than
     one frame's."""
+    best_known: ClassVar[str | None] = None
+    """Hub id of public weights, which are taken where a recipe names none and gives no sizes."""
     licence: ClassVar[str | None] = None
     """Of the weights that its authors publish; None where there are none."""
 

@@ -27,6 +27,7 @@ class Clap(Extracted):
     """
 
     config_class, model_class, extractor_class = ClapAudioConfig, ClapAudioModel, ClapFeatureExtractor
+    best_known = "laion/clap-htsat-unfused"
     licence = "Apache-2.0"
     whole, tower = "clap", "audio_model"
     # Fusion is for recordings longer than a window, and there are none.

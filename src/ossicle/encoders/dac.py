@@ -15,6 +15,7 @@ class Dac(Codec):
 
     config_class, model_class = DacConfig, DacModel
     quantiser_class = DacResidualVectorQuantizer
+    best_known = "descript/dac_44khz"
     licence = "MIT"
 
     def _make(self) -> nn.Module:

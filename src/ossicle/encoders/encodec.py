@@ -24,6 +24,7 @@ class Encodec(Codec):
 
     config_class, model_class = EncodecConfig, EncodecModel
     quantiser_class = EncodecResidualVectorQuantizer
+    best_known = "facebook/encodec_24khz"
     licence = "MIT"
 
     def __init__(self, options: CodecOptions) -> None:

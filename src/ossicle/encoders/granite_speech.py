@@ -33,6 +33,7 @@ class GraniteSpeech(Upstream):
 
     Options = CutOptions
     config_class, model_class = GraniteSpeechEncoderConfig, GraniteSpeechCTCEncoder
+    best_known = "ibm-granite/granite-speech-3.3-2b"
     licence = "Apache-2.0"
     whole, tower, part = "granite_speech", "encoder", "encoder_config"
     sample_rate = 16_000

@@ -22,6 +22,7 @@ class GraniteSpeechPlus(GraniteSpeech):
 
     config_class, model_class = GraniteSpeechPlusEncoderConfig, GraniteSpeechPlusCTCEncoder
     whole = "granite_speech_plus"
+    best_known = None
 
     def __init__(self, options: CutOptions) -> None:
         super().__init__(options)

@@ -11,4 +11,5 @@ class Hubert(Waveform):
     """50 frames per second from samples at 16 kHz."""
 
     config_class, model_class = HubertConfig, HubertModel
+    best_known = "facebook/hubert-base-ls960"
     licence = "Apache-2.0"

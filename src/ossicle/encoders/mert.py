@@ -23,6 +23,7 @@ class Mert(Waveform):
     """75 frames per second from samples at 24 kHz."""
 
     config_class, model_class = HubertConfig, HubertModel
+    best_known = "m-a-p/MERT-v1-95M"
     licence = "CC-BY-NC-4.0"
     sample_rate = 24_000
 

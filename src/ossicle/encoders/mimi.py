@@ -41,6 +41,7 @@ class Mimi(Codec):
 
     config_class, model_class = MimiConfig, MimiModel
     quantiser_class = MimiSplitResidualVectorQuantizer
+    best_known = "kyutai/mimi"
     licence = "CC-BY-4.0"
     overrides: ClassVar[dict[str, Any]] = {"attn_implementation": "sdpa"}
 

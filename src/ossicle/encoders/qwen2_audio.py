@@ -11,6 +11,7 @@ class Qwen2Audio(Tower):
     """25 frames per second."""
 
     config_class, model_class = Qwen2AudioEncoderConfig, Qwen2AudioEncoder
+    best_known = "Qwen/Qwen2-Audio-7B-Instruct"
     licence = "Apache-2.0"
     whole, tower = "qwen2_audio", "audio_tower"
     masked = True

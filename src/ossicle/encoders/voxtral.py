@@ -11,6 +11,7 @@ class Voxtral(Tower):
     """50 frames per second; of 30 s, however short the recording is, unless ``mode`` is ``trim``."""
 
     config_class, model_class = VoxtralEncoderConfig, VoxtralEncoder
+    best_known = "mistralai/Voxtral-Mini-3B-2507"
     licence = "Apache-2.0"
     whole, tower = "voxtral", "audio_tower"
     passes_silence = True

@@ -27,6 +27,7 @@ class W2vBert(Upstream):
 
     Options = CutOptions
     config_class, model_class = Wav2Vec2BertConfig, Wav2Vec2BertModel
+    best_known = "facebook/w2v-bert-2.0"
     licence = "MIT"
     # The embedding of masked frames is for pre-training; a layer that is dropped would leave `layers` without a level.
     overrides: ClassVar[dict[str, Any]] = {

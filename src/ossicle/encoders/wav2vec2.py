@@ -11,4 +11,5 @@ class Wav2Vec2(Waveform):
     """50 frames per second from samples at 16 kHz."""
 
     config_class, model_class = Wav2Vec2Config, Wav2Vec2Model
+    best_known = "facebook/wav2vec2-base"
     licence = "Apache-2.0"

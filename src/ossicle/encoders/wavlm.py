@@ -16,6 +16,7 @@ class WavLM(Waveform):
     """50 frames per second from samples at 16 kHz."""
 
     config_class, model_class = WavLMConfig, WavLMModel
+    best_known = "microsoft/wavlm-base-plus"
     licence = "MIT"
 
     def __init__(self, options: WaveformOptions) -> None:

@@ -13,6 +13,7 @@ class Whisper(Tower):
     """50 frames per second."""
 
     config_class, model_class = WhisperConfig, WhisperModel
+    best_known = "openai/whisper-small"
     licence = "Apache-2.0"
     pooled = False
 
