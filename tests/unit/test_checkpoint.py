@@ -28,6 +28,7 @@ from ossicle.training.checkpoint import (
 )
 from ossicle.training.journal import Journal
 from ossicle.training.loop import StageRun
+from ossicle.training.tensor_files import Saved
 
 
 def tied() -> nn.Module:
@@ -48,8 +49,8 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert path.name == "step-00000030"
     again, loaded, facts = load_checkpoint(path)
     assert again == state and facts == {"note": "x"}
-    assert loaded["average"] == {}
-    assert all(torch.equal(loaded["model"][name], value) for name, value in tensors["model"].items())
+    assert loaded["average"].tensors == {}
+    assert all(torch.equal(loaded["model"].tensors[name], value) for name, value in tensors["model"].items())
 
 
 def test_the_last_two_are_kept_and_leftovers_swept(tmp_path):
@@ -75,7 +76,7 @@ def test_a_full_disk_leaves_the_older_checkpoint(tmp_path, monkeypatch, fails):
     assert "No space left on device" in str(caught.value)
     assert "the one of step 1 is intact; make room" in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
-    assert load_checkpoint(latest_checkpoint(tmp_path))[1]["model"]["x"][0] == 1.0
+    assert load_checkpoint(latest_checkpoint(tmp_path))[1]["model"].tensors["x"][0] == 1.0
     save_at(tmp_path, 2)
     assert latest_checkpoint(tmp_path).name == "step-00000002"
 
@@ -100,30 +101,34 @@ def test_a_damaged_checkpoint_is_named(tmp_path, file):
         load_checkpoint(path)
 
 
+def stored(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> Saved:
+    save_file(tensors, tmp_path / "stored.safetensors")  # refuses tensors that share memory
+    return Saved(tmp_path / "stored.safetensors")
+
+
 def test_shared_weights_are_kept_once_and_restored_into_both(tmp_path):
     model, other = tied(), tied()
     kept = tensors_of(model)
     assert set(kept) == {"0.weight", "2.weight", "2.bias", "2.running_mean", "2.running_var", "2.num_batches_tracked"}
     with torch.no_grad():
         model[0].weight.add_(1.0)
-    save_file(tensors_of(model), tmp_path / "x.safetensors")  # refuses tensors that share memory
-    restore(tensors_of(other), tensors_of(model), "model")
+    restore(tensors_of(other), stored(tmp_path, tensors_of(model)), "model")
     assert torch.equal(other[1].weight, model[0].weight)
     assert other[1].weight is other[0].weight
 
 
-def test_tensors_of_another_model_are_refused():
+def test_tensors_of_another_model_are_refused(tmp_path):
     with pytest.raises(ModelError, match=r"'2\.weight' differs"):
-        restore({"2.weight": torch.zeros(3)}, {}, "model")
+        restore({"2.weight": torch.zeros(3)}, stored(tmp_path, {}), "model")
     with pytest.raises(ModelError, match="'a' differs"):
-        restore({"a": torch.zeros(3)}, {"a": torch.zeros(1)}, "model")
+        restore({"a": torch.zeros(3)}, stored(tmp_path, {"a": torch.zeros(1)}), "model")
 
 
 def adamw(parameters):
     return torch.optim.AdamW([{"params": parameters, "numbers": list(range(len(parameters)))}], lr=0.1, fused=True)
 
 
-def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened():
+def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened(tmp_path):
     def begin():
         model = tied()
         return model, adamw(list(model.parameters()))
@@ -140,12 +145,13 @@ def test_a_restored_optimiser_goes_on_as_if_nothing_had_happened():
     first, first_optimiser = begin()
     go(first, first_optimiser, range(3))
     second, second_optimiser = begin()
-    restore(tensors_of(second), tensors_of(first), "model")
-    restore_optimiser(second_optimiser, optimiser_tensors(first_optimiser))
+    restore(tensors_of(second), stored(tmp_path, tensors_of(first)), "model")
+    moments = stored(tmp_path, optimiser_tensors(first_optimiser))
+    restore_optimiser(second_optimiser, moments)
     go(second, second_optimiser, range(3, 6))
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), second.parameters(), strict=True))
     with pytest.raises(ModelError, match="other parameters"):
-        restore_optimiser(adamw([nn.Parameter(torch.zeros(1))]), optimiser_tensors(first_optimiser))
+        restore_optimiser(adamw([nn.Parameter(torch.zeros(1))]), moments)
 
 
 def test_the_journal_forgets_what_no_checkpoint_knows(tmp_path):
@@ -274,7 +280,7 @@ def test_a_run_that_is_stopped_waits_for_its_checkpoint(tones, tmp_path, monkeyp
     with pytest.raises(TrainingStoppedError, match="everything is saved"):
         train(plan(tones, save_every_steps=None), tmp_path / "run", workers=0, quiet=True)
     state, tensors, _ = load_checkpoint(tmp_path / "run" / "checkpoints" / "step-00000003")
-    assert state.step == 3 and tensors["optimiser"]
+    assert state.step == 3 and tensors["optimiser"].tensors
 
 
 def test_what_is_written_is_a_copy(tones, tmp_path, monkeypatch):
@@ -293,4 +299,4 @@ def test_what_is_written_is_a_copy(tones, tmp_path, monkeypatch):
     monkeypatch.setattr(StageRun, "step", watched)
     train(plan(tones, save_every_steps=4), tmp_path / "run", workers=0, quiet=True)
     _, tensors, _ = load_checkpoint(tmp_path / "run" / "checkpoints" / "step-00000004")
-    assert all(torch.equal(value, seen[0][name]) for name, value in tensors["model"].items())
+    assert all(torch.equal(value, seen[0][name]) for name, value in tensors["model"].tensors.items())

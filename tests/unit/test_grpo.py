@@ -17,6 +17,7 @@ from ossicle.models import Local, decoding
 from ossicle.spec import load_spec
 from ossicle.support.errors import DataError, SpecError
 from ossicle.training import TrainingStoppedError, train
+from ossicle.training.loop import Objectives
 from ossicle.training.objectives import Seen, _earning, objectives
 from ossicle.training.objectives._replies import Drawn, Prompt, draw, over_others, with_sound_of
 from ossicle.training.objectives.grpo import (
@@ -390,6 +391,26 @@ def test_a_copy_draws_until_it_is_time_for_another(bundle, monkeypatch):
     assert float(told[1]["clipped"]) > 0.0, "the second batch was drawn by the model before the first"
     assert float(told[2]["clipped"]) == 0.0, "and the third by the one before it"
     assert not any(p.requires_grad for p in objective.drawer.parameters())
+
+
+def test_a_batch_that_others_learn_from_counts_for_the_copy(bundle, monkeypatch):
+    fixed(monkeypatch, bundle, ("A dog.", "A bell.", "What?"))
+    objective = make(bundle, draw_every=2, clip=(0.1, 0.1))
+    one, all_of_them = seen_of(bundle, chat()), Objectives([(1.0, objective)], bundle.pad_id)
+    for share in (1.0, 0.0):
+        all_of_them.weighed(bundle.model, one.batch, [share])
+        with torch.no_grad():
+            bundle.model.lm_head.weight.mul_(1.5)
+    assert float(objective(seen_of(bundle, chat()))["clipped"]) == 0.0, "drawn by the model as it is"
+
+
+def test_what_is_drawn_depends_on_the_step_and_the_row_alone(bundle):
+    rows, objective = [bundle.preparer()(chat(seed)) for seed in (1, 2)], make(bundle, max_new_tokens=4)
+    both = objective._groups(bundle.model, rows, 7).drawn
+    torch.manual_seed(1)
+    assert [objective._groups(bundle.model, [row], 7).drawn[0] for row in rows] == both
+    assert objective._groups(bundle.model, rows[::-1], 7).drawn == both[::-1]
+    assert objective._groups(bundle.model, rows, 8).drawn != both
 
 
 def test_the_reference_stays_and_its_divergence_grows(bundle, monkeypatch):

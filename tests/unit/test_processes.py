@@ -18,14 +18,18 @@ import pytest
 import torch
 import yaml
 from tiny_run import losses, make_tones, recipe, stop_once
+from together_kit import together
 
+from ossicle.chat.renderer import Renderer
 from ossicle.data.batching import BatchPlan
 from ossicle.data.loader import Loader
 from ossicle.data.mixture import Mixture
+from ossicle.metrics import REWARDS
 from ossicle.support.errors import DataError, SpecError
 from ossicle.training import TrainingStoppedError, train
-from ossicle.training import run as run_module
 from ossicle.training.processes import Processes, processes
+from ossicle.training.sharding import shard_copy, take_back
+from random_bundle import random_bundle
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,7 @@ def plain(tones: Path, **changes: Any) -> dict[str, Any]:
     return given
 
 
-def together(given: dict[str, Any], out: Path, size: int, *more: str, wait: bool = True) -> Any:
+def torchrun(given: dict[str, Any], out: Path, size: int, *more: str, wait: bool = True) -> Any:
     """``torchrun`` with so many processes."""
     out.parent.mkdir(parents=True, exist_ok=True)
     file = out.with_suffix(".yaml")
@@ -99,39 +103,43 @@ def alone(tones, tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize(
-    ("size", "more"),
-    [
-        (2, ()),
-        (2, ("--shard", "2")),
-        pytest.param(4, (), marks=pytest.mark.slow),
-        pytest.param(4, ("--shard", "2"), marks=pytest.mark.slow),
-    ],
-    ids=lambda value: str(value),
-)
-def test_they_learn_what_one_process_learns(tones, alone, tmp_path, size, more):
-    run = together(plain(tones), tmp_path / "run", size, *more)
-    assert run.returncode == 0, run.err
-    assert run.out.count("Ask it:") == 1, "one of them tells"
-    np.testing.assert_allclose(values(tmp_path / "run"), values(alone), rtol=1e-5)
-    theirs = weights(tmp_path / "run")
-    for name, tensor in weights(alone).items():
+def forked(given: dict[str, Any], out: Path, size: int, shards: int = 1) -> None:
+    """Train in so many processes."""
+    ended = together(size, lambda _: train(given, out, workers=0, device="cpu", shards=shards, quiet=True))
+    assert ended == [0] * size
+
+
+def assert_alike(out: Path, other: Path) -> None:
+    np.testing.assert_allclose(values(out), values(other), rtol=1e-5)
+    theirs = weights(out)
+    for name, tensor in weights(other).items():
         torch.testing.assert_close(theirs[name], tensor, rtol=1e-4, atol=1e-5)
 
 
+def test_the_command_learns_in_several_processes_what_it_learns_in_one(tones, alone, tmp_path):
+    run = torchrun(plain(tones), tmp_path / "run", 2, "--shard", "2")
+    assert run.returncode == 0, run.err
+    assert run.out.count("Ask it:") == 1, "one of them tells"
+    assert_alike(tmp_path / "run", alone)
+
+
+@pytest.mark.parametrize(
+    ("size", "shards"), [(2, 1), *(pytest.param(4, shards, marks=pytest.mark.slow) for shards in (1, 2, 4))]
+)
+def test_they_learn_what_one_process_learns(tones, alone, tmp_path, size, shards):
+    forked(plain(tones), tmp_path / "run", size, shards)
+    assert_alike(tmp_path / "run", alone)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("more", [(), ("--shard", "2")], ids=str)
-def test_they_learn_adapters_and_averages_as_one_process_does(tones, tmp_path, more):
+@pytest.mark.parametrize("shards", [1, 2])
+def test_they_learn_adapters_and_averages_as_one_process_does(tones, tmp_path, shards):
     pytest.importorskip("peft", reason="peft is not installed")
     learnt = {"projector": "full", "language_model": {"lora": {"rank": 2}}}
     given = plain(tones, train=learnt, ema=0.5, accumulate=2, seconds_per_batch=1.5)
     train(given, tmp_path / "one", workers=0, quiet=True)
-    run = together(given, tmp_path / "two", 2, *more)
-    assert run.returncode == 0, run.err
-    np.testing.assert_allclose(values(tmp_path / "two"), values(tmp_path / "one"), rtol=1e-5)
-    theirs = weights(tmp_path / "two")
-    for name, tensor in weights(tmp_path / "one").items():
-        torch.testing.assert_close(theirs[name], tensor, rtol=1e-4, atol=1e-5)
+    forked(given, tmp_path / "two", 2, shards)
+    assert_alike(tmp_path / "two", tmp_path / "one")
 
 
 def until(condition: Callable[[], bool], run: Any) -> None:
@@ -150,7 +158,7 @@ def has_lines(file: Path, number: int) -> Callable[[], bool]:
 @pytest.mark.parametrize("shards", [2, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_as_two_in_the_middle_of_a_stage_it_goes_on_as_one(tones, alone, tmp_path, shards):
     given, out = plain(tones, steps=40), tmp_path / "run"
-    run = together(given, out, 2, "--shard", str(shards), wait=False)
+    run = torchrun(given, out, 2, "--shard", str(shards), wait=False)
     until((out / "checkpoints" / "step-00000007").is_dir, run)
     end(run)
     assert len(losses(out)) < 40 and not (out / "model").exists()
@@ -165,9 +173,9 @@ def test_killed_as_one_it_goes_on_with_layers_in_parts(tones, tmp_path, monkeypa
     stop_once(monkeypatch, 5)
     with pytest.raises(TrainingStoppedError):
         train(given, tmp_path / "run", workers=0, quiet=True)
-    assert together(given, tmp_path / "run", 2, "--shard", "2").returncode == 0
+    forked(given, tmp_path / "run", 2, shards=2)
     train(given, tmp_path / "one", workers=0, quiet=True)
-    np.testing.assert_allclose(values(tmp_path / "run"), values(tmp_path / "one"), rtol=1e-5)
+    assert_alike(tmp_path / "run", tmp_path / "one")
 
 
 @pytest.mark.slow
@@ -176,21 +184,21 @@ def test_killed_as_two_at_any_moment_it_goes_on_as_any_number(tones, alone, tmp_
     given, out = plain(tones), tmp_path / "run"
     rng = np.random.default_rng(size)
     for lines in (0, 0, 1, 2, 3, 4, 5):  # seven kills, of three times that are 21
-        run = together(given, out, 2, wait=False)
+        run = torchrun(given, out, 2, wait=False)
         until(has_lines(out / "metrics.jsonl", lines), run)
         time.sleep(rng.uniform(0, 0.3))
         end(run)
     if size == 1:
         train(given, out, workers=0, quiet=True)
     else:
-        assert together(given, out, size).returncode == 0
+        assert torchrun(given, out, size).returncode == 0
     np.testing.assert_allclose(values(out), values(alone), rtol=1e-5)
 
 
 @pytest.mark.slow
 def test_asked_to_stop_all_stop_after_the_same_step(tones, alone, tmp_path):
     given, out = plain(tones, steps=400, save_every_steps=None), tmp_path / "run"
-    run = together(given, out, 2, wait=False)
+    run = torchrun(given, out, 2, wait=False)
     until(has_lines(out / "metrics.jsonl", 4), run)
     run.send_signal(signal.SIGTERM)
     _, err = run.communicate(timeout=120)
@@ -258,7 +266,7 @@ def _fail() -> None:
 
 
 def test_what_one_process_says_all_know():
-    context = torch.multiprocessing.get_context("spawn")
+    context = torch.multiprocessing.get_context("fork")
     told = context.Queue()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -312,8 +320,7 @@ def with_pairs(tones: Path) -> dict[str, Any]:
 def test_cut_up_layers_work_in_step_whatever_each_process_has_to_learn(tones, tmp_path):
     given = with_pairs(tones)
     train(given, tmp_path / "one", workers=0, quiet=True)
-    run = together(given, tmp_path / "two", 2, "--shard", "2")
-    assert run.returncode == 0, run.err
+    forked(given, tmp_path / "two", 2, shards=2)
     one, two = ([dict(line) for line in losses(tmp_path / name)] for name in ("one", "two"))
     told = ("loss", "grad_norm", "next_token", "dpo", "reward_chosen", "reward_rejected", "distil")
     assert all(any(name in line for line in one) for name in told)
@@ -325,8 +332,46 @@ def test_cut_up_layers_work_in_step_whatever_each_process_has_to_learn(tones, tm
         torch.testing.assert_close(theirs[name], tensor, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["grpo", "online_dpo"])
-def test_what_draws_replies_is_refused_where_layers_are_cut_up(tones, tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(run_module, "check_shards", lambda shards, among: None)
-    with pytest.raises(SpecError, match=rf"stages.tune.objective: {kind} draws replies .* leave --shard out"):
-        train(plain(tones, objective={"type": kind}), tmp_path / "run", workers=0, shards=2, quiet=True)
+def letters(text: str, _: object) -> float:
+    """What nearly every reply of a model that knows nothing earns otherwise."""
+    return sum(map(ord, text)) % 7 / 7
+
+
+def test_replies_are_drawn_alike_and_in_step_with_layers_cut_up(tones, tmp_path, monkeypatch):
+    """Replies end at different steps, and now and then one process has no prompt."""
+    ends = Renderer.end_ids.fget
+    monkeypatch.setattr(Renderer, "end_ids", property(lambda self: ends(self) | set(range(100, 250))))
+    monkeypatch.setitem(REWARDS, "letters", letters)
+    given = plain(tones)
+    drawing = {"rewards": {"letters": 1.0}, "max_new_tokens": 4}
+    grpo = {"type": "grpo", "group": 3, "kl": 0.1, "draw_every": 2, **drawing}
+    each = {"earn": [{"type": "next_token", "weight": 0.1}, grpo], "choose": {"type": "online_dpo", **drawing}}
+    stage = {**given["stages"][1], "steps": 3, "seconds_per_batch": 0.8}
+    given["stages"] = [{**stage, "name": name, "objective": objective} for name, objective in each.items()]
+    train(given, tmp_path / "one", workers=0, quiet=True)
+    forked(given, tmp_path / "two", 2, shards=2)
+    one, two = ([dict(line) for line in losses(tmp_path / name)] for name in ("one", "two"))
+    for mine, theirs in zip(one, two, strict=True):
+        assert theirs.pop("stage") == mine.pop("stage")
+        assert theirs == pytest.approx(mine, rel=1e-5, abs=1e-6)
+    assert all(any(line.get(name) for line in one) for name in ("kl", "dpo", "reward", "grpo"))
+    assert any(0 < line["ended"] < 1 for line in one)
+
+
+def _holds(rank: int, told: Any) -> None:
+    with processes("cpu") as (among, _):
+        model = random_bundle().model
+        whole = model.model.language_model.layers[0].mlp.down_proj.weight.detach().clone()
+        copied = shard_copy(model, 2, among, "cpu")
+        part = copied.model.language_model.layers[0].mlp.down_proj.weight
+        mine = whole.chunk(2)[rank % 2]
+        told.put(torch.equal(part.to_local(), mine) and torch.equal(part.full_tensor(), whole))
+        told.put(model.model.language_model.layers[0].mlp.down_proj.weight.numel() == 0)
+        take_back(model, copied)
+        told.put(torch.equal(model.model.language_model.layers[0].mlp.down_proj.weight, whole))
+
+
+def test_neighbours_share_the_layers_and_other_groups_hold_the_same():
+    told = torch.multiprocessing.get_context("fork").Queue()
+    assert together(4, lambda rank: _holds(rank, told)) == [0] * 4
+    assert all(told.get(timeout=10) for _ in range(3 * 4))

@@ -1,7 +1,8 @@
 """Checkpoints that are complete or absent.
 
 ``checkpoints/step-00000120/`` holds ``model``, ``objective``, ``optimiser`` and ``average`` as safetensors, and
-``state.json``. It is written beside its place, synced and renamed; the last two are kept.
+``state.json``. Each of the four is a file or, where layers are cut up among processes, a folder of files in which each
+of those wrote its parts. All of it is written beside its place, synced and renamed; the last two are kept.
 """
 
 import copy
@@ -9,23 +10,23 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from ossicle.support.errors import ModelError
 from ossicle.support.files import atomic_folder
 from ossicle.training.processes import ALONE, Processes
-from ossicle.training.sharding import part_of
+from ossicle.training.sharding import is_part
+from ossicle.training.tensor_files import Saved, Tensors, reading, write_parts
 
 KEPT = 2
-Tensors = dict[str, Tensor]
 
 
 @dataclass
@@ -57,27 +58,36 @@ class State:
     """From how many steps."""
 
 
-def save_checkpoint(folder: Path, state: State, tensors: Mapping[str, Tensors], facts: Mapping[str, Any]) -> Path:
+def save_checkpoint(
+    folder: Path, state: State, tensors: Mapping[str, Tensors], facts: Mapping[str, Any], among: Processes = ALONE
+) -> Path:
     """Write one checkpoint and drop those older than the last two.
 
     Args:
         folder: of all checkpoints.
         tensors: by file name, without suffix.
         facts: further JSON that :func:`load_checkpoint` gives back.
+        among: the processes that write together, all of which call at once; with several, :func:`write_parts` says
+            what each of them gives.
 
     Raises:
         ModelError: the disk is full or cannot be written; older checkpoints are as they were.
     """
     target = folder / f"step-{state.total_steps:08d}"
-    if target.exists():  # the end of a stage is the beginning of the next
+    if among.first(target.exists):  # the end of a stage is the beginning of the next
         return target
     try:
-        _sweep(folder)
-        with atomic_folder(target) as temporary:
+        with ExitStack() as stack:
+            temporary = among.first(lambda: _begun(folder, target, stack))
             for name, values in tensors.items():
-                save_file({key: value.contiguous() for key, value in values.items()}, temporary / f"{name}.safetensors")
+                if among.size > 1:
+                    write_parts(temporary / name, values, among)
+                else:
+                    whole = {key: value.contiguous() for key, value in values.items()}
+                    save_file(whole, temporary / f"{name}.safetensors")
             text = json.dumps({"state": asdict(state), "facts": dict(facts)})
-            (temporary / "state.json").write_text(text, encoding="utf-8")
+            among.first(lambda: (temporary / "state.json").write_text(text, encoding="utf-8"))
+            among.first(stack.close)
     except (OSError, SafetensorError) as error:
         kept = latest_checkpoint(folder)
         older = f"the one of step {_step(kept)} is intact" if kept else "there is no older one"
@@ -86,28 +96,35 @@ def save_checkpoint(folder: Path, state: State, tensors: Mapping[str, Tensors], 
             f"{target}: the checkpoint could not be written ({reason}), {older}; "
             "make room and run the same command again."
         ) from error
-    for old in _complete(folder)[:-KEPT]:
-        _remove(old)
+    among.first(lambda: _drop_older(folder))
     return target
+
+
+def _begun(folder: Path, target: Path, stack: ExitStack) -> Path:
+    """An empty folder that becomes ``target`` when ``stack`` is closed."""
+    _sweep(folder)
+    return stack.enter_context(atomic_folder(target))
 
 
 class Saver:
     """Writes checkpoints in the background, one at a time: the run goes on meanwhile.
 
     What is written is a copy, so that the memory of the host holds weights, averages and moments a second time until
-    it is done: three times the size of what is trained, in float32, and once that of the rest.
+    it is done: three times the size of what is trained, in float32, and once that of the rest. Where layers are cut up
+    among processes each copies and writes its parts, else the first writes all.
 
     Args:
         folder: of all checkpoints.
         facts: what each of them says beside its state.
-        sync: has the disk hold what a checkpoint relies on; called before it takes its place.
-        among: of these processes, the first writes.
+        sync: has the disk hold what a checkpoint relies on; called in the first process, before it takes its place.
+        among: the processes that train together.
     """
 
     def __init__(
         self, folder: Path, facts: Mapping[str, Any], sync: Callable[[], None], among: Processes = ALONE
     ) -> None:
         self._folder, self._facts, self._sync, self._among = folder, facts, sync, among
+        self._apart: Processes | None = None
         self._last: Future[None] | None = None
         self._writer: ThreadPoolExecutor | None = None
 
@@ -115,14 +132,20 @@ class Saver:
         """Begin to write one, once that before is written.
 
         Args:
-            tensors: gives, in the first process, tensors that stay as they are until this one is written.
+            tensors: gives, in the first process, tensors that stay as they are until this one is written; in the
+                others those of which they hold a part.
 
         Raises:
             ModelError, OSError: that before could not be.
         """
         self.wait()
         found = tensors()
-        self._among.first(partial(self._begin, copy.deepcopy(state), found))
+        writers = ALONE
+        if any(is_part(tensor) for values in found.values() for tensor in values.values()):
+            writers = self._apart = self._apart or self._among.apart()
+        if self._among.is_first or writers.size > 1:
+            self._writer = ThreadPoolExecutor(1, "checkpoint")
+            self._last = self._writer.submit(self._write, copy.deepcopy(state), found, writers)
 
     def failed(self) -> BaseException | None:
         """Why the last could not be written, if that is known already; asks this process alone."""
@@ -130,7 +153,7 @@ class Saver:
 
     def wait(self) -> None:
         """Until the last is written. Raises ModelError or OSError, in every process, if it could not be."""
-        self._among.first(self._result)
+        self._among.each(self._result)
 
     def __enter__(self) -> "Saver":
         return self
@@ -140,13 +163,9 @@ class Saver:
         if self._writer is not None:
             self._writer.shutdown()
 
-    def _begin(self, state: State, tensors: Mapping[str, Tensors]) -> None:
-        self._writer = ThreadPoolExecutor(1, "checkpoint")
-        self._last = self._writer.submit(self._write, state, tensors)
-
-    def _write(self, state: State, tensors: Mapping[str, Tensors]) -> None:
-        self._sync()
-        save_checkpoint(self._folder, state, tensors, self._facts)
+    def _write(self, state: State, tensors: Mapping[str, Tensors], among: Processes) -> None:
+        among.first(self._sync)
+        save_checkpoint(self._folder, state, tensors, self._facts, among)
 
     def _result(self) -> None:
         if self._writer is not None and self._last is not None:
@@ -154,18 +173,16 @@ class Saver:
             self._last.result()
 
 
-def load_checkpoint(path: Path) -> tuple[State, dict[str, Tensors], dict[str, Any]]:
-    """State, tensors by file and facts of a checkpoint.
+def load_checkpoint(path: Path) -> tuple[State, dict[str, Saved], dict[str, Any]]:
+    """State, tensors by name and facts of a checkpoint.
 
     Raises:
         ModelError: a file in it is damaged.
     """
-    try:
+    with reading(path):
         content = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        tensors = {file.stem: load_file(file) for file in sorted(path.glob("*.safetensors"))}
-        return State(**content["state"]), tensors, content["facts"]
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise ModelError(f"{path}: is damaged ({error}); delete it to continue from the one before.") from error
+        files = [file for file in sorted(path.iterdir()) if file.is_dir() or file.suffix == ".safetensors"]
+        return State(**content["state"]), {file.stem: Saved(file) for file in files}, content["facts"]
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -180,6 +197,11 @@ def _complete(folder: Path) -> list[Path]:
 
 def _step(path: Path) -> int:
     return int(path.name.removeprefix("step-"))
+
+
+def _drop_older(folder: Path) -> None:
+    for old in _complete(folder)[:-KEPT]:
+        _remove(old)
 
 
 def _remove(path: Path) -> None:
@@ -207,16 +229,15 @@ def tensors_of(module: nn.Module) -> Tensors:
     return kept
 
 
-@torch.no_grad()
-def restore(tensors: Tensors, saved: Tensors, what: str) -> None:
-    """Copy ``saved`` into ``tensors``. Raises ModelError unless names and shapes are the same."""
-    different = set(tensors) ^ set(saved) or {n for n, t in tensors.items() if t.shape != saved[n].shape}
+def restore(tensors: Tensors, saved: Saved, what: str) -> None:
+    """Copy what is ``saved`` into ``tensors``. Raises ModelError unless names and shapes are the same."""
+    shapes = {name: tensor.shape for name, tensor in saved.tensors.items()}
+    different = set(tensors) ^ set(shapes) or {n for n, t in tensors.items() if t.shape != shapes[n]}
     if different:
         raise ModelError(
             f"the checkpoint does not fit this {what}: {min(different)!r} differs; was Ossicle or the data changed?"
         )
-    for name, value in tensors.items():
-        value.copy_(part_of(saved[name], value))
+    saved.into(tensors)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
@@ -226,20 +247,20 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
     return {f"{numbers[index]}.{name}": value for index, values in state.items() for name, value in values.items()}
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, saved: Tensors) -> None:
+def restore_optimiser(optimiser: torch.optim.Optimizer, saved: Saved) -> None:
     """Put the moments back. Raises ModelError if they are of other parameters."""
     numbers = [number for group in optimiser.param_groups for number in group["numbers"]]
     index_of = {number: index for index, number in enumerate(numbers)}
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    found: dict[int, Tensors] = {}
-    for key, value in saved.items():
-        number, _, name = key.partition(".")
-        found.setdefault(int(number), {})[name] = value
+    room: Tensors = {}
     state: dict[int, Tensors] = {}
-    for number, values in found.items():
-        of = parameters[index_of[number]] if number in index_of else None
-        if of is None or values["exp_avg"].shape != of.shape:
+    for key, value in saved.tensors.items():
+        number, _, name = key.partition(".")
+        of = parameters[index_of[int(number)]] if int(number) in index_of else None
+        if of is None or (name == "exp_avg" and value.shape != of.shape):
             raise ModelError("the checkpoint's optimiser is of other parameters; was Ossicle changed?")
-        parts = {name: part_of(value, of) if value.shape == of.shape else value for name, value in values.items()}
-        state[index_of[number]] = parts
+        is_like = value.shape == of.shape
+        room[key] = (torch.zeros_like(of) if is_like else torch.zeros(value.shape)).to(value.dtype)
+        state.setdefault(index_of[int(number)], {})[name] = room[key]
+    saved.into(room)
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

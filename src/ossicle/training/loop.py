@@ -23,7 +23,6 @@ from ossicle.support.progress import Progress
 from ossicle.training.checkpoint import (
     Saver,
     State,
-    Tensors,
     optimiser_tensors,
     restore,
     restore_optimiser,
@@ -35,7 +34,8 @@ from ossicle.training.objectives import Seen
 from ossicle.training.optimiser import Average, freeze, lr_at, make_optimiser, set_lr
 from ossicle.training.processes import ALONE, Processes
 from ossicle.training.recipe import Stage
-from ossicle.training.sharding import add_gradients, clip, divide_gradients, is_part, whole
+from ossicle.training.sharding import add_gradients, clip, divide_gradients, is_part
+from ossicle.training.tensor_files import Saved, Tensors
 
 _LEAST_SCALE = 2.0**-10
 _GROWS_AFTER = 2000
@@ -87,15 +87,16 @@ class Objectives(nn.Module):
         return {name: value for name, (value, _) in self.weighed(model, batch, [1.0] * len(self.parts)).items()}
 
     def weighed(
-        self, model: nn.Module, batch: Any, shares: Sequence[float], in_step: bool = False
+        self, model: nn.Module, batch: Any, shares: Sequence[float], in_step: bool = False, chance: int | None = None
     ) -> dict[str, tuple[Tensor, float]]:
         """The same for a batch that is a part of a step, each loss with the part that its objective learns of the step.
 
         Args:
             shares: the batch's part in each objective.
             in_step: whether an objective that has no part in it still asks the model for as much as the others do.
+            chance: of the step.
         """
-        seen, total = Seen(model, batch, self.pad_id), torch.zeros(())
+        seen, total = Seen(model, batch, self.pad_id, chance), torch.zeros(())
         named: dict[str, tuple[Tensor, float]] = {}
         for part, weight, share in zip(self.parts, self.weights, shares, strict=True):
             if share:
@@ -104,6 +105,8 @@ class Objectives(nn.Module):
                 named |= {name: (value, share) for name, value in losses.items()}
             elif in_step:
                 total = part.idle(seen) + total
+            else:
+                part.skip(model)
         return {**named, "loss": (total, 1.0)}
 
 
@@ -155,21 +158,20 @@ class StageRun:
         ]
 
     def tensors(self) -> dict[str, Tensors]:
-        """All tensors of a checkpoint: in the first process a copy, on the CPU, of which those in parts are whole."""
+        """What a checkpoint takes from this process, copied to the CPU: all from the first, parts from the others."""
         found = {
             "model": tensors_of(self.model),
             "objective": tensors_of(self.objective),
             "optimiser": optimiser_tensors(self.optimiser),
             "average": self.average.tensors,
         }
-        return {name: whole(self._copied(tensors), self.among) for name, tensors in found.items()}
+        return {name: self._copied(tensors) for name, tensors in found.items()}
 
     def _copied(self, tensors: Tensors) -> Tensors:
-        if not self.among.is_first:
-            return tensors
-        return {name: value if is_part(value) else value.to("cpu", copy=True) for name, value in tensors.items()}
+        wanted = {name: value for name, value in tensors.items() if self.among.is_first or is_part(value)}
+        return {name: value.to("cpu", copy=True) for name, value in wanted.items()}
 
-    def restore(self, tensors: dict[str, Tensors]) -> None:
+    def restore(self, tensors: dict[str, Saved]) -> None:
         """Put a checkpoint's tensors back. Raises ModelError if they don't fit."""
         restore(tensors_of(self.objective), tensors["objective"], "objective")
         restore(self.average.tensors, tensors["average"], "average of weights")
@@ -268,10 +270,9 @@ class StageRun:
 
     def _learn(self, batch: Any, share: Sequence[float], scale: float) -> dict[str, tuple[float, float]]:
         """Add a batch's gradients, and tell its losses with what they count."""
-        if not any(share) and not self.in_parts:
-            return {"loss": (0.0, 1.0)}  # nothing in it teaches
+        chance = key_of(self.seed, self.stage.name, self.state.step, "chance of rows")
         with self.autocast(), self.arithmetic:
-            losses = self.objective.weighed(self.model, batch, share, in_step=self.in_parts)
+            losses = self.objective.weighed(self.model, batch, share, self.in_parts, chance)
         loss, _ = losses["loss"]
         if loss.requires_grad:
             (loss * scale if scale != 1.0 else loss).backward()

@@ -7,7 +7,7 @@ the sum of theirs, so what is learnt does not depend on how many there are (but 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -65,18 +65,27 @@ class Processes:
                 kind, message = found
                 raise kind(message) if issubclass(kind, (OssicleError, OSError)) else ModelError(message)
 
+    def each(self, do: Callable[[], T]) -> T:
+        """What ``do`` gives in this process; where it fails in one, all raise that error."""
+        if self.size == 1:
+            return do()
+        made, error = None, None
+        try:
+            made = do()
+        except (OssicleError, OSError, SafetensorError, RuntimeError, ValueError) as raised:
+            error = raised
+        self.agree(error)
+        return made  # type: ignore[return-value]
+
     def first(self, do: Callable[[], T]) -> T:
         """What ``do`` gives in the first process, for all of them; the others wait, and don't do it."""
         if self.size == 1:
             return do()
-        made, error = None, None
-        if self.is_first:
-            try:
-                made = do()
-            except (OssicleError, OSError, SafetensorError, RuntimeError, ValueError) as raised:
-                error = raised
-        self.agree(error)
-        return self.gather(made)[0]  # type: ignore[return-value]
+        return self.gather(self.each(do if self.is_first else lambda: None))[0]  # type: ignore[return-value]
+
+    def apart(self) -> "Processes":
+        """The same with a talk of its own, for threads that speak while the processes do; all ask for it at once."""
+        return self if self.size == 1 else replace(self, talk=dist.new_group(backend="gloo", timeout=_PATIENCE))
 
     @torch.no_grad()
     def add(self, tensors: Iterable[Tensor]) -> None:

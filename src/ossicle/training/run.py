@@ -1,6 +1,5 @@
 """A recipe → a trained model folder, resumable at any instant."""
 
-import copy
 import hashlib
 import json
 import os
@@ -35,7 +34,6 @@ from ossicle.support.progress import progress
 from ossicle.training.checkpoint import (
     Saver,
     State,
-    Tensors,
     latest_checkpoint,
     load_checkpoint,
     restore,
@@ -49,8 +47,9 @@ from ossicle.training.objectives import objectives
 from ossicle.training.processes import Processes, processes
 from ossicle.training.recipe import Recipe, Stage, load_recipe
 from ossicle.training.renew import check_renewed, renew
-from ossicle.training.sharding import check_shards, entire, shard
+from ossicle.training.sharding import check_shards, shard, shard_copy, take_back
 from ossicle.training.surroundings import claimed, deterministic, stop_signals, writing
+from ossicle.training.tensor_files import Saved
 
 _EVALUATION = "evaluation.json"
 
@@ -106,8 +105,6 @@ def train(
         processes(device) as (among, device),
     ):
         check_shards(shards or 1, among)
-        if (shards or 1) > 1:
-            _check_in_step(recipe)
         if tensorboard:
             require("tensorboard", extra="tensorboard")
         among.first(lambda: claims.enter_context(claimed(out, recipe)))
@@ -141,17 +138,6 @@ def train(
         among.first(lambda: save(bundle, finished, files=files))
         among.first(lambda: _evaluate(bundle, measured, out / _EVALUATION, stopping, quiet))
     return finished
-
-
-def _check_in_step(recipe: Recipe) -> None:
-    """Raise SpecError where an objective asks the model for more in one process than in another."""
-    for stage in recipe.stages:
-        for _, cls, _ in objective_options(stage):
-            if not cls.works_in_step:
-                raise SpecError(
-                    f"stages.{stage.name}.objective: {cls.type_name} draws replies in every process by itself, and "
-                    "layers that are cut up work only in step; leave --shard out."
-                )
 
 
 def _measure_again(recipe: Recipe, out: Path, device: str, stopping: Callable[[], bool], quiet: bool) -> None:
@@ -226,15 +212,17 @@ class _Run:
                 run = self._stage_run(state)
                 if state.step:
                     run.restore(tensors)
+                    tensors.clear()  # so that the disk forgets its files when they are deleted
                 run_stage(run, journal, save, self.stopping, bar)
                 run.average.apply()
-                self._take_over(run)
+                if run.model is not self.bundle.model:
+                    take_back(self.bundle.model, run.model)
                 self._merge(run.stage)
                 state.stage, state.step, state.chunk, state.batch = state.stage + 1, 0, 0, 0
                 save(state, lambda: {"model": tensors_of(self.bundle.model)})
                 save.wait()
 
-    def _resume(self) -> tuple[State, dict[str, Tensors]]:
+    def _resume(self) -> tuple[State, dict[str, Saved]]:
         """Put the newest checkpoint's weights into the model."""
         path = latest_checkpoint(self.out / "checkpoints")
         if path is None:
@@ -286,10 +274,10 @@ class _Run:
         self._set_dropout(stage)
         if self.shards > 1:
             # What is cut up cannot be put together again, so it is a copy; the next stage begins from the whole.
-            model = copy.deepcopy(model)
-            for one in (model, *(kept for _, objective in built for kept in objective.kept())):
-                shard(one.model.language_model, self.shards, self.among, self.device)
-                one.to(self.device)
+            for kept in (kept for _, objective in built for kept in objective.kept()):
+                shard(kept.model.language_model, self.shards, self.among, self.device)
+                kept.to(self.device)
+            model = shard_copy(model, self.shards, self.among, self.device)
         plan = BatchPlan(self.mixtures[state.stage], stage.seconds_per_batch, stage.rows_per_batch, stage.chunk_rows)
         prepare = _Prepare(self.bundle.preparer(stage.augment), augmented=stage.augment is not None)
         part = (self.among.rank, self.among.size)
@@ -311,14 +299,6 @@ class _Run:
     def _set_dropout(self, stage: Stage) -> None:
         encoder = self.bundle.model.trunks()["encoder"]
         set_encoder_dropout(encoder, stage.encoder_dropout, f"stages.{stage.name}.encoder_dropout")
-
-    def _take_over(self, run: StageRun) -> None:
-        """What the stage has learnt becomes the bundle's model, where it was learnt in parts."""
-        if run.model is self.bundle.model:
-            return
-        own = tensors_of(self.bundle.model)
-        for name, tensor in tensors_of(run.model).items():
-            own[name].copy_(entire(tensor))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from ossicle.batch import Row
+from ossicle.data.keys import key_of
 from ossicle.encoders.base import Options
 from ossicle.metrics import REWARDS, Truth, listening
 from ossicle.models.build import Bundle
@@ -80,12 +81,15 @@ class Groups(NamedTuple):
         return found
 
 
-def groups_of(rows: list[Row], number: int, options: EarningOptions, drawer: Bundle, who: str) -> Groups:
-    """Draw ``number`` replies to each row's prompt and see what they earn. Chance comes from torch's generator.
+def groups_of(
+    rows: list[Row], number: int, options: EarningOptions, drawer: Bundle, who: str, chance: int = 0
+) -> Groups:
+    """Draw ``number`` replies to each row's prompt and see what they earn.
 
     Args:
         drawer: with the model that draws.
         who: the objective, for the error.
+        chance: what is drawn depends on it, and on the row.
 
     Raises:
         DataError: there is no row, or one has no reply.
@@ -98,8 +102,9 @@ def groups_of(rows: list[Row], number: int, options: EarningOptions, drawer: Bun
         [prompt.row] * number + [other[n % len(other)] for n in range(options.listening) if other]
         for prompt, other in zip(prompts, others, strict=True)
     ]
+    keys = [key_of(chance, *prompt.row.ids, *(window.key for window in prompt.row.windows)) for prompt in prompts]
+    seeds = [key_of(key, n) for key, one in zip(keys, asked, strict=True) for n in range(len(one))]
     flat = [row for one in asked for row in one]
-    seeds = torch.randint(2**62, (len(flat),)).tolist()
     made = iter(draw(drawer, flat, seeds, options.temperature, options.max_new_tokens))
     drawn = [[next(made) for _ in one] for one in asked]
     earned = [_earned(prompt, replies, options, drawer) for prompt, replies in zip(prompts, drawn, strict=True)]

@@ -20,6 +20,7 @@ from ossicle.models.lalm import LALM
 from ossicle.models.recall import Recall
 from ossicle.support.errors import DataError
 from ossicle.training.objectives.base import Seen
+from ossicle.training.sharding import in_step
 
 
 class Prompt(NamedTuple):
@@ -77,7 +78,8 @@ def draw(
 ) -> list[Drawn]:
     """One reply to each prompt; those to the same one share its sound and what is read of it.
 
-    The model is in evaluation mode meanwhile. A reply ends before an audio token: only a prompt can hold one.
+    The model is in evaluation mode meanwhile. A reply ends before an audio token: only a prompt can hold one. Where the
+    model's layers are cut up among processes, all of them draw at once, be it no reply.
     """
     model = bundle.model
     loop = DecodeLoop(bundle, _Prompts(model))
@@ -88,7 +90,11 @@ def draw(
     # Weights that are cast without gradients must not be found again by the pass that needs theirs.
     kind = model.device.type
     dtype, wanted = torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
-    with evaluating(model), torch.autocast(kind, dtype, enabled=wanted, cache_enabled=False):
+    with (
+        evaluating(model),
+        torch.autocast(kind, dtype, enabled=wanted, cache_enabled=False),
+        in_step(model.model.language_model),
+    ):
         while loop.busy:
             loop.step()
     found = []

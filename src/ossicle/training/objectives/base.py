@@ -26,11 +26,22 @@ if TYPE_CHECKING:
 
 
 class Seen:
-    """What a model makes of a batch: each thing is computed when first asked for, and once for all objectives."""
+    """What a model makes of a batch: each thing is computed when first asked for, and once for all objectives.
 
-    def __init__(self, model: LALM, batch: Batch, pad_id: int) -> None:
+    Args:
+        chance: a number of the step, the same in every process, for chance that must not depend on which of them has a
+            row; default one from torch's generator.
+    """
+
+    def __init__(self, model: LALM, batch: Batch, pad_id: int, chance: int | None = None) -> None:
         self.model, self.batch = model, batch
         self.pad_id = pad_id
+        self._chance = chance
+
+    @cached_property
+    def chance(self) -> int:
+        """What draws are keyed by, beside the row."""
+        return int(torch.randint(2**62, ())) if self._chance is None else self._chance
 
     @cached_property
     def frames(self) -> Frames:
@@ -98,8 +109,6 @@ class Objective(nn.Module, abc.ABC):
     type_name: ClassVar[str]
     scenes: ClassVar[Mapping[str, Any]] = {}
     """Options of the source ``scenes`` whose rows it can learn from."""
-    works_in_step: ClassVar[bool] = True
-    """Whether each process asks the model for as much as every other, as layers that are cut up among them need."""
 
     def __init__(self, options: BaseModel, bundle: "Bundle") -> None:
         super().__init__()
@@ -122,6 +131,9 @@ class Objective(nn.Module, abc.ABC):
         """0, after asking the model for all that ``forward`` would, in the same order: of a batch that teaches nothing,
         where layers are cut up among processes and others learn."""
         return 0.0 * seen.hidden_PLD.float().mean()
+
+    def skip(self, model: LALM) -> None:
+        """Take note of a batch that teaches nothing, where the model is not to be asked."""
 
     @abc.abstractmethod
     def forward(self, seen: Seen) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ R prompts · G replies to each, a group · N tokens of all replies · V vocabula
 """
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,7 @@ from ossicle.batch import Batch, Row
 from ossicle.data.halves import is_taught
 from ossicle.models.lalm import LALM
 from ossicle.training.objectives._earning import LEAST_STD, EarningOptions, Groups, groups_of
-from ossicle.training.objectives._replies import evaluating, log_likelihood
+from ossicle.training.objectives._replies import draw, evaluating, log_likelihood
 from ossicle.training.objectives.base import Remembering, Seen, objectives
 
 if TYPE_CHECKING:
@@ -121,13 +122,13 @@ class Grpo(Remembering):
 
     Rewards compare a reply with the row's own, and with ``targets`` and ``choices`` of its ``meta``. The value of
     ``loss`` is what is missed of the greatest reward (and the weighted divergence); its gradient is that of ``grpo``,
-    the clipped loss, whose own value says little. Likelihoods are those at the temperature of the draws. Chance comes
-    from torch's generator, so that a run that was stopped draws the same replies again. They are drawn in evaluation
-    mode: freeze parts that have dropout or batch norms, or what learns is a little other than what spoke.
+    the clipped loss, whose own value says little. Likelihoods are those at the temperature of the draws. Chance is
+    keyed by step and row, so that a run that was stopped draws the same replies again, and so do several processes.
+    They are drawn in evaluation mode: freeze parts that have dropout or batch norms, or what learns is a little other
+    than what spoke.
     """
 
     Options = GrpoOptions
-    works_in_step = False  # replies end at different steps
     options: GrpoOptions
     batches: Tensor
     """How many batches there were."""
@@ -151,6 +152,10 @@ class Grpo(Remembering):
         ends = torch.tensor(sorted(bundle.renderer.end_ids))
         self.register_buffer("end_ids", ends, persistent=False)
 
+    def kept(self) -> Sequence[LALM]:
+        """Who draws, if that is a copy, and the reference."""
+        return (() if self.drawer is None else (self.drawer,)) + tuple(super().kept())
+
     def share(self, batch: Batch) -> float:
         """Its prompts."""
         return float(sum(is_taught(row.meta) for row in batch.rows))
@@ -160,7 +165,7 @@ class Grpo(Remembering):
         earned ``alike``, of replies that ``ended`` and of tokens that were ``clipped``; ``reply_tokens``; ``kl``."""
         options = self.options
         drawer = self._drawer(seen.model)
-        groups = self._groups(drawer, [row for row in seen.batch.rows if is_taught(row.meta)])
+        groups = self._groups(drawer, [row for row in seen.batch.rows if is_taught(row.meta)], seen.chance)
         advantage_RG = advantages(groups.reward_RG, options.scale, groups.counted_RG)
         lengths_RG = groups.lengths(options.mask_cut)
         weight_RG = token_weights(lengths_RG, options.average, options.max_new_tokens) * (lengths_RG > 0)
@@ -184,6 +189,15 @@ class Grpo(Remembering):
             loss, told["kl"] = loss + options.kl * kl, kl.detach()
         return {"loss": loss, **told}
 
+    def idle(self, seen: Seen) -> Tensor:
+        """0, after drawing no reply while others draw theirs, and asking each model as ``forward`` does."""
+        draw(replace(self.bundle, model=self._drawer(seen.model)), [], [], 1.0, 1)
+        return super().idle(Seen(seen.model, seen.batch, seen.pad_id))  # not what other objectives have seen
+
+    def skip(self, model: LALM) -> None:
+        """Have the copy be made anew when it is in other processes."""
+        self._drawer(model)
+
     @torch.no_grad()
     def _drawer(self, model: LALM) -> LALM:
         """Who draws: the present model, or the copy, made anew where it is time to."""
@@ -194,9 +208,10 @@ class Grpo(Remembering):
         self.batches += 1
         return self.drawer
 
-    def _groups(self, drawer: LALM, rows: list[Row]) -> Groups:
+    def _groups(self, drawer: LALM, rows: list[Row], chance: int = 0) -> Groups:
         """Draw replies and see what they earn. Raises DataError where a row has no reply."""
-        return groups_of(rows, self.options.group, self.options, replace(self.bundle, model=drawer), self.type_name)
+        who = replace(self.bundle, model=drawer)
+        return groups_of(rows, self.options.group, self.options, who, self.type_name, chance)
 
     def _log_likelihood(self, seen: Seen) -> Tensor:
         """``log p`` of each drawn token, [N]."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from ossicle.batch import Batch, Row
 from ossicle.data.halves import is_taught
 from ossicle.training.objectives._earning import LEAST_STD, EarningOptions, Groups, groups_of
-from ossicle.training.objectives._replies import log_likelihood
+from ossicle.training.objectives._replies import draw, log_likelihood
 from ossicle.training.objectives.base import Seen, objectives
 from ossicle.training.objectives.dpo import Dpo, DpoOptions
 
@@ -47,14 +47,13 @@ class OnlineDpo(Dpo):
     ``sigmoid``, ``ipo`` and ``hinge``; Voxtral (arXiv 2507.13264) is trained so, too. Here rewards judge, those of
     ``grpo``: they compare a reply with the row's own, and with ``targets`` and ``choices`` of its ``meta``. A prompt
     whose replies all earn alike teaches nothing, and adds to ``loss`` what a reply loses beside itself. Likelihoods are
-    those at temperature 1, whatever that of the draws. Chance comes from torch's generator, so that a run that was
-    stopped draws the same replies again. They are drawn in evaluation mode: freeze parts that have dropout or batch
-    norms, or what learns is a little other than what spoke.
+    those at temperature 1, whatever that of the draws. Chance is keyed by step and row, so that a run that was stopped
+    draws the same replies again, and so do several processes. They are drawn in evaluation mode: freeze parts that have
+    dropout or batch norms, or what learns is a little other than what spoke.
     """
 
     Options = OnlineDpoOptions
     scenes = MappingProxyType({})
-    works_in_step = False  # replies end at different steps
     options: OnlineDpoOptions
     end_ids: Tensor
 
@@ -72,17 +71,21 @@ class OnlineDpo(Dpo):
         the share of prompts whose replies earned ``alike``, and of replies that ``ended``; ``reply_tokens``."""
         rows = [row for row in seen.batch.rows if is_taught(row.meta)]
         drawer = replace(self.bundle, model=seen.model)
-        groups = groups_of(rows, self.options.samples, self.options, drawer, self.type_name)
+        groups = groups_of(rows, self.options.samples, self.options, drawer, self.type_name, seen.chance)
         halves = self._halves(groups)
         share = len(halves) / 2 / len(rows)
         told = {**groups.told(), "alike": torch.tensor(1.0 - share)}
         nothing = torch.zeros(1, device=seen.model.device)
         alike = self._losses(nothing, nothing)[0]
         if not halves:  # a gradient of 0 for all that learns
-            read = Seen(seen.model, Batch.pack(groups.prompts[:1]), seen.pad_id).hidden_PLD
-            return {"loss": alike + 0.0 * read.float().mean(), **told}
+            return {"loss": alike + super().idle(Seen(seen.model, Batch.pack(groups.prompts[:1]), seen.pad_id)), **told}
         found = super().forward(Seen(seen.model, Batch.pack(halves), seen.pad_id))
         return {**found, "loss": share * found["loss"] + (1.0 - share) * alike, **told}
+
+    def idle(self, seen: Seen) -> Tensor:
+        """0, after drawing no reply while others draw theirs, and asking each model as ``forward`` does."""
+        draw(replace(self.bundle, model=seen.model), [], [], 1.0, 1)
+        return super().idle(Seen(seen.model, seen.batch, seen.pad_id))  # not what other objectives have seen
 
     def _halves(self, groups: Groups) -> list[Row]:
         """Two rows for each prompt whose replies did not earn alike, as ``dpo`` wants them."""
