@@ -278,6 +278,22 @@ def test_commands_know_published_folders(pair, tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
+def test_events_are_asked_of_it_in_words_that_say_how_to_answer(pair, tmp_path, monkeypatch):
+    clip, asked = tmp_path / "clip.wav", []
+    sound(0.5).save(clip)
+    generate = Local.generate
+
+    def watched(self, chats):
+        asked.extend(chats)
+        return generate(self, chats, Sampling(max_new_tokens=2))
+
+    monkeypatch.setattr(Local, "generate", watched)
+    assert main(["events", str(clip), "--model", str(pair[-1])]) == 0
+    assert main(["events", str(clip)]) == 0
+    published, ours = (chat.messages[-1].text for chat in asked)
+    assert "separated by semicolons" in published and "semicolons" not in ours
+
+
 def test_other_architectures_are_named(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ModelError, match=r"'bert' model; Ossicle reads .* qwen2_audio"):

@@ -211,6 +211,21 @@ def test_a_recipe_with_a_mistake_is_refused_before_anything_is_built(tones, tmp_
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("made_before", [False, True])
+def test_what_is_refused_when_it_is_built_leaves_no_recipe_behind(tones, tmp_path, made_before):
+    out = tmp_path / "out"
+    if made_before:
+        out.mkdir()
+    with pytest.raises(SpecError, match="too small"):
+        train(recipe(tones), out, overrides=["model.tokenizer.vocab_size=200"], quiet=True)
+    assert list(out.iterdir()) == [] if made_before else not out.exists()
+    train(recipe(tones), out, quiet=True)
+    kept = (out / "recipe.yaml").read_text()
+    with pytest.raises(SpecError, match="another recipe"):
+        train(recipe(tones), out, overrides=["model.tokenizer.vocab_size=700"], quiet=True)
+    assert (out / "recipe.yaml").read_text() == kept
+
+
 def test_a_row_whose_file_is_gone_is_named_and_training_does_not_start(tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "build", None)
     folder = make_tones(tmp_path / "tones")

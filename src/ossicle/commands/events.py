@@ -31,7 +31,8 @@ def show_events(file: str, choice: Choice, *, window_s: float, plot: Path | None
     from ossicle.models.listening import TIMELINE, TIMELINE_FOR_ANY, events, picture
 
     unread: list[str] = []
-    question = TIMELINE if isinstance(lm, Local) else TIMELINE_FOR_ANY
+    is_ours = isinstance(lm, Local) and lm.bundle.model.config.published is None
+    question = TIMELINE if is_ours else TIMELINE_FOR_ANY
     heard = events(lm, audio, window_s, question, unread.append)
     if as_json:
         print(json.dumps({"events": [event._asdict() for event in heard]}, ensure_ascii=False))

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 
 from ossicle.spec import dump_yaml, first_difference
-from ossicle.support.errors import ModelError, SpecError
+from ossicle.support.errors import ModelError, OssicleError, SpecError
 from ossicle.support.files import atomic_write
 from ossicle.training.recipe import Recipe, load_recipe
 
@@ -34,27 +34,40 @@ def writing(out: Path) -> Iterator[None]:
 
 @contextmanager
 def claimed(out: Path, recipe: Recipe) -> Iterator[None]:
-    """Make ``out`` this recipe's, and this process's while it runs.
+    """Make ``out`` this recipe's, and this process's while it runs. What is refused before anything was made of it leaves
+    nothing behind.
 
     Raises:
         SpecError: it is another recipe's, or another process is at work in it.
     """
+    is_new, ours = not out.exists(), False  # the folder, and the recipe in it
     out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        if not _lock(lock.fileno()):
-            raise SpecError(f"{out}: another process is training in this folder; wait for it or choose another.")
-        file = out / "recipe.yaml"
-        if not file.exists():
-            with atomic_write(file) as temporary:
-                temporary.write_text(recipe.to_yaml(), encoding="utf-8")
-        elif found := first_difference(_comparable(load_recipe(file).to_mapping()), _comparable(recipe.to_mapping())):
-            key, old, new = found
-            was, now = dump_yaml(old, one_line=True), dump_yaml(new, one_line=True)
-            raise SpecError(
-                f"{out}: was begun with another recipe: {key} was {was} and is now {now}; "
-                "use the old value or another folder."
-            )
-        yield
+    try:
+        with (out / ".lock").open("w") as lock:
+            if not _lock(lock.fileno()):
+                raise SpecError(f"{out}: another process is training in this folder; wait for it or choose another.")
+            file = out / "recipe.yaml"
+            if not file.exists():
+                with atomic_write(file) as temporary:
+                    temporary.write_text(recipe.to_yaml(), encoding="utf-8")
+                ours = True
+            elif found := first_difference(
+                _comparable(load_recipe(file).to_mapping()), _comparable(recipe.to_mapping())
+            ):
+                key, old, new = found
+                was, now = dump_yaml(old, one_line=True), dump_yaml(new, one_line=True)
+                raise SpecError(
+                    f"{out}: was begun with another recipe: {key} was {was} and is now {now}; "
+                    "use the old value or another folder."
+                )
+            yield
+    except OssicleError:
+        if ours and {path.name for path in out.iterdir()} <= {".lock", "recipe.yaml"}:  # nothing was begun
+            for path in out.iterdir():
+                path.unlink()
+            if is_new:
+                out.rmdir()
+        raise
 
 
 def _comparable(recipe: Mapping[str, Any]) -> dict[str, Any]:
