@@ -34,8 +34,8 @@ def writing(out: Path) -> Iterator[None]:
 
 @contextmanager
 def claimed(out: Path, recipe: Recipe) -> Iterator[None]:
-    """Make ``out`` this recipe's, and this process's while it runs. What is refused before anything was made of it leaves
-    nothing behind.
+    """Make ``out`` this recipe's, and this process's while it runs. A recipe that is refused before anything was made
+    of it leaves nothing behind.
 
     Raises:
         SpecError: it is another recipe's, or another process is at work in it.
