@@ -101,10 +101,10 @@ def test_projectors_beside_one_another_stay_so_in_the_smallest_form():
 def test_another_encoder_is_chosen_by_one_key(capsys):
     """The options of the old one go; what the line itself sets stays."""
     recipe = str(FOLDER.parent / "own-folder.yaml")
-    assert main(["show", recipe, "model.encoder.type=ced", "model.encoder.dim=64"]) == 0
+    assert main(["show", recipe, "model.encoder.type=ced", "model.encoder.dim=96"]) == 0
     shown = capsys.readouterr()
     assert "note: model.encoder.type is now ced; what was set for melnet went with it: channels, dim," in shown.err
-    assert "encoder         ced" in shown.out and "dim=64" in shown.out
+    assert "encoder         ced" in shown.out and "dim=96" in shown.out
     assert main(["show", recipe, "--tiny", "model.encoder.type=layers", "model.encoder.encoder.type=melnet"]) == 0
     assert main(["show", recipe, "--tiny", "model.encoder.type=layers"]) == 2
     assert "model.encoder (layers): encoder: this key is missing." in capsys.readouterr().err
