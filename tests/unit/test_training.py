@@ -212,12 +212,22 @@ def test_a_recipe_with_a_mistake_is_refused_before_anything_is_built(tones, tmp_
 
 
 @pytest.mark.parametrize("made_before", [False, True])
-def test_what_is_refused_when_it_is_built_leaves_no_recipe_behind(tones, tmp_path, made_before):
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("model.tokenizer.vocab_size=200", "vocab_size 200 is too small"),
+        (
+            "model.language_model.hidden_size=0",
+            "model.language_model (qwen3) cannot be made with these sizes: hidden_size",
+        ),
+    ],
+)
+def test_what_is_refused_when_it_is_built_leaves_no_recipe_behind(tones, tmp_path, made_before, override, says):
     out = tmp_path / "out"
     if made_before:
         out.mkdir()
-    with pytest.raises(SpecError, match="too small"):
-        train(recipe(tones), out, overrides=["model.tokenizer.vocab_size=200"], quiet=True)
+    with pytest.raises(SpecError, match=re.escape(says)):
+        train(recipe(tones), out, overrides=[override], quiet=True)
     assert list(out.iterdir()) == [] if made_before else not out.exists()
     train(recipe(tones), out, quiet=True)
     kept = (out / "recipe.yaml").read_text()

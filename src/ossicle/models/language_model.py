@@ -54,7 +54,7 @@ def text_config(spec: Mapping[str, Any], vocab_size: int, tokenizer: PreTrainedT
     """
     options = {key: value for key, value in spec.items() if key not in OURS}
     with making(f"model.language_model ({spec['type']})"):
-        return CONFIG_MAPPING[spec["type"]](
+        made = CONFIG_MAPPING[spec["type"]](
             vocab_size=vocab_size,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
@@ -62,3 +62,6 @@ def text_config(spec: Mapping[str, Any], vocab_size: int, tokenizer: PreTrainedT
             tie_word_embeddings=True,
             **options,
         )
+        if made.hidden_size < 1:  # torch makes layers of no width
+            raise ValueError(f"hidden_size must be at least 1, not {made.hidden_size}")
+        return made

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 
 from ossicle.spec import dump_yaml, first_difference
-from ossicle.support.errors import ModelError, OssicleError, SpecError
+from ossicle.support.errors import ModelError, SpecError
 from ossicle.support.files import atomic_write
 from ossicle.training.recipe import Recipe, load_recipe
 
@@ -61,7 +61,7 @@ def claimed(out: Path, recipe: Recipe) -> Iterator[None]:
                     "use the old value or another folder."
                 )
             yield
-    except OssicleError:
+    except Exception:
         if ours and {path.name for path in out.iterdir()} <= {".lock", "recipe.yaml"}:  # nothing was begun
             for path in out.iterdir():
                 path.unlink()
