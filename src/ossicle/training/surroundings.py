@@ -61,13 +61,12 @@ def claimed(out: Path, recipe: Recipe) -> Iterator[None]:
                     "use the old value or another folder."
                 )
             yield
-    except Exception:
+    finally:
         if ours and {path.name for path in out.iterdir()} <= {".lock", "recipe.yaml"}:  # nothing was begun
             for path in out.iterdir():
                 path.unlink()
             if is_new:
                 out.rmdir()
-        raise
 
 
 def _comparable(recipe: Mapping[str, Any]) -> dict[str, Any]:
