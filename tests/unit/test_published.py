@@ -191,6 +191,22 @@ def test_unequal_conversations_at_once_and_turn_by_turn_reply_as_transformers_do
         assert [reply.text for reply in lm.generate(chats, Sampling(max_new_tokens=6))] == wanted
 
 
+@pytest.mark.parametrize("pair", ["voxtral", "granite_speech", "granite_speech_plus"], indirect=True)
+def test_logits_and_replies_are_transformers_own_over_the_same_ids(pair, tmp_path):
+    _, theirs, folder = pair
+    bundle, audio = load_bundle(folder), sound(1.5, 1)
+    WhisperFeatureExtractor(feature_size=HEARD["num_mel_bins"]).save_pretrained(tmp_path)
+    chat = Conversation.of(user(audio, "What is this?"))
+    row = bundle.preparer()(chat, reply=True)
+    inputs = without_processor(bundle, tmp_path, list(row.ids), audio)
+    with torch.inference_mode():
+        ours = bundle.model(**Batch.pack([row]).inputs(pad_id=bundle.pad_id)).logits[0]
+        torch.testing.assert_close(ours, theirs(**inputs).logits[0], rtol=1e-5, atol=1e-5)
+        out = theirs.generate(**inputs, max_new_tokens=8, do_sample=False)[0, len(row.ids) :]
+    said = bundle.renderer.decode(out.tolist()).strip()
+    assert said and Local(bundle, "ours").generate([chat], Sampling(max_new_tokens=8))[0].text == said
+
+
 def test_weights_are_transformers_own(pair):
     """The same ids and log-mel windows through both."""
     _, theirs, folder = pair
