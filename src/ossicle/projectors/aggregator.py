@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ossicle.encoders.base import Frames, Options
-from ossicle.projectors.base import Strided, averaged, projectors
+from ossicle.projectors.base import ByLevel, Strided, averaged, projectors
 from ossicle.support.errors import SpecError
 
 
@@ -41,7 +41,7 @@ class LookBack(nn.Module):
 
 
 @projectors.register("aggregator")
-class Aggregator(Strided):
+class Aggregator(ByLevel, Strided):
     """K = ⌈F / stride⌉ (GAMA, Ghosh et al. 2024, arXiv 2406.11768, section 3.1).
 
     The encoder is ``{type: layers, join: side_by_side, levels: [...]}``, deepest level last; each shallower one is
@@ -51,8 +51,7 @@ class Aggregator(Strided):
     Options = AggregatorOptions
 
     def __init__(self, options: AggregatorOptions, dims: Sequence[int], dim_out: int) -> None:
-        super().__init__(options, sum(dims), dim_out)
-        self._dims = tuple(dims)
+        super().__init__(options, dims, dim_out)
         if len(dims) < 2:
             raise SpecError(
                 "projector aggregator: the encoder gives one level of features, and several are needed; "
@@ -63,16 +62,6 @@ class Aggregator(Strided):
         self.layers = nn.ModuleList([LookBack(dims[-1], dim, options.heads) for dim in dims[-2::-1]])
         self.norm = nn.LayerNorm(dims[-1])
         self.proj = nn.Sequential(nn.Linear(dims[-1], dim_out), nn.GELU(), nn.Linear(dim_out, dim_out))
-
-    @classmethod
-    def of(cls, options: AggregatorOptions, dims: Sequence[int], dim_out: int) -> "Aggregator":
-        """Needs to know where each level lies."""
-        return cls(options, dims, dim_out)
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The width of every level."""
-        return self._dims
 
     @classmethod
     def tiny(cls, dim_in: int = 32, dim_out: int = 24) -> "Aggregator":
@@ -86,7 +75,7 @@ class Aggregator(Strided):
 
     def forward(self, frames: Frames) -> Frames:
         """Start from the deepest level; look back at the others."""
-        *back, deepest = frames.x_BFD.split(self._dims, dim=-1)
+        *back, deepest = frames.x_BFD.split(self.dims, dim=-1)
         padding_BF = torch.arange(deepest.shape[1], device=deepest.device) >= frames.lengths_B[:, None]
         x_BKD = averaged(Frames(deepest, frames.lengths_B), self.options.stride)
         for layer, level in zip(self.layers, reversed(back), strict=True):

@@ -67,6 +67,24 @@ class Projector(nn.Module, abc.ABC):
         """Frames [B, F, dim_in] → tokens [B, K, dim_out]; padding never leaks into a real token."""
 
 
+class ByLevel(Projector):
+    """Base of projectors that need to know where the features of each level of the encoder lie."""
+
+    def __init__(self, options: BaseModel, dims: Sequence[int], dim_out: int) -> None:
+        super().__init__(options, sum(dims), dim_out)
+        self._dims = tuple(dims)
+
+    @classmethod
+    def of(cls, options: BaseModel, dims: Sequence[int], dim_out: int) -> "ByLevel":
+        """One that is told all the widths."""
+        return cls(options, dims, dim_out)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The width of every level."""
+        return self._dims
+
+
 class Strided(Projector):
     """Base of projectors that make one token of every ``options.stride`` frames, and of what is left at the end."""
 

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from ossicle.encoders.base import Frames, Options
-from ossicle.projectors.base import Projector, projectors
+from ossicle.projectors.base import ByLevel, projectors
 from ossicle.spec import build_options
 from ossicle.support.errors import SpecError
 
@@ -36,7 +36,7 @@ class ConcatOptions(Options):
 
 
 @projectors.register("concat")
-class Concat(Projector):
+class Concat(ByLevel):
     """K = the sum of theirs, window by window.
 
     GAMA (Ghosh et al. 2024, arXiv 2406.11768, section 3.1) has an audio Q-Former before an aggregator.
@@ -45,23 +45,12 @@ class Concat(Projector):
     Options = ConcatOptions
 
     def __init__(self, options: ConcatOptions, dims: Sequence[int], dim_out: int) -> None:
-        super().__init__(options, sum(dims), dim_out)
-        self._dims = tuple(dims)
+        super().__init__(options, dims, dim_out)
         self.projectors = nn.ModuleList()
         for number, spec in enumerate(options.projectors):
             cls, inner = build_options(projectors, spec, f"model.projector.projectors.{number}")
             self.projectors.append(cls.of(inner, dims, dim_out))
         self.unheard_frames = min(one.unheard_frames for one in self.projectors)
-
-    @classmethod
-    def of(cls, options: ConcatOptions, dims: Sequence[int], dim_out: int) -> "Concat":
-        """One of them may need to know where each level lies."""
-        return cls(options, dims, dim_out)
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The width of every level."""
-        return self._dims
 
     @classmethod
     def tiny(cls, dim_in: int = 32, dim_out: int = 24) -> "Concat":

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from ossicle.encoders.base import Frames, Options
-from ossicle.projectors.base import Projector, projectors
+from ossicle.projectors.base import ByLevel, Projector, projectors
 from ossicle.spec import build_options
 from ossicle.support.errors import SpecError
 
@@ -42,7 +42,7 @@ class EachOptions(Options):
 
 
 @projectors.register("each")
-class Each(Projector):
+class Each(ByLevel):
     """K is that of one of them, as they are alike: WavLLM's adapters of Whisper and of WavLM (Hu et al. 2024, arXiv
     2404.00656, section 3.1), joined along the width before one more matrix.
 
@@ -52,22 +52,11 @@ class Each(Projector):
     Options = EachOptions
 
     def __init__(self, options: EachOptions, dims: Sequence[int], dim_out: int) -> None:
-        super().__init__(options, sum(dims), dim_out)
-        self._dims = tuple(dims)
+        super().__init__(options, dims, dim_out)
         cls, inner = build_options(projectors, options.projector, WHERE)
         self.projectors = nn.ModuleList(cls.of(inner, (dim,), options.width) for dim in dims)
         self.unheard_frames = self.projectors[0].unheard_frames
         self.proj = nn.Linear(options.width * len(dims), dim_out)
-
-    @classmethod
-    def of(cls, options: EachOptions, dims: Sequence[int], dim_out: int) -> "Each":
-        """Needs to know where the features of each lie."""
-        return cls(options, dims, dim_out)
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The width of each encoder's frames."""
-        return self._dims
 
     @classmethod
     def tiny(cls, dim_in: int = 32, dim_out: int = 24) -> "Each":
@@ -87,6 +76,6 @@ class Each(Projector):
 
     def forward(self, frames: Frames) -> Frames:
         """Give each its own features."""
-        own = zip(self.projectors, frames.x_BFD.split(self._dims, dim=-1), strict=True)
+        own = zip(self.projectors, frames.x_BFD.split(self.dims, dim=-1), strict=True)
         parts = [projector(Frames(x_BFD, frames.lengths_B)).x_BFD for projector, x_BFD in own]
         return Frames(self.proj(torch.cat(parts, dim=-1)), self.lengths(frames.lengths_B))
